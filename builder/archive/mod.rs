@@ -1,0 +1,1 @@
+//! Archives: a tree's bytes as tar or newc cpio, and compressed.

@@ -1,0 +1,3 @@
+//! The program: parse, match, exit code.
+
+fn main() {}

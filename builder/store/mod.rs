@@ -1,0 +1,1 @@
+//! Fetched inputs by digest.

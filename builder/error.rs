@@ -260,18 +260,28 @@ impl Faults {
         result.map_err(|error| self.push(error)).ok()
     }
 
+    /// Adds all faults of another.
+    pub fn append(&mut self, other: Faults) {
+        self.push(Error(other.0));
+    }
+
     /// Whether nothing was wrong so far.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// All faults as one error, in the order of their places; or the value.
-    pub fn finish<T>(mut self, value: T) -> Result<T> {
-        if self.0.is_empty() {
-            return Ok(value);
+    pub fn finish<T>(self, value: T) -> Result<T> {
+        match self.0.is_empty() {
+            true => Ok(value),
+            false => Err(self.into_error()),
         }
+    }
+
+    /// All faults as one error, in the order of their places, where it is known that there is one.
+    pub fn into_error(mut self) -> Error {
         self.0.sort_by(|a, b| a.place.cmp(&b.place));
-        Err(Error(self.0))
+        Error(self.0)
     }
 }
 

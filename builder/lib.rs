@@ -5,7 +5,8 @@ pub mod digest;
 pub mod disk;
 pub mod epoch;
 pub mod error;
-// F1: a node's file system in memory.
+// F1: documents that know their lines; a node's file system in memory.
+pub mod document;
 pub mod tree;
 // F2: engines, which do not know each other.
 pub mod archive;

@@ -50,7 +50,8 @@ impl Epoch {
 
     /// `SOURCE_DATE_EPOCH` (reproducible-builds.org): unset is none, malformed is an error, as its specification asks.
     pub fn from_environment() -> Result<Option<Epoch>> {
-        let Some(text) = variable("SOURCE_DATE_EPOCH") else { return Ok(None) };
+        // Not `variable`: set and empty is malformed too.
+        let Some(text) = std::env::var_os("SOURCE_DATE_EPOCH") else { return Ok(None) };
         let digits = text.to_str().filter(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()));
         let seconds = digits.and_then(|digits| digits.parse().ok());
         let error = || Error::usage(format!("SOURCE_DATE_EPOCH is {text:?}: it takes decimal seconds since 1970"));
@@ -92,6 +93,23 @@ impl FromStr for Epoch {
                 "`{text}` is not an instant; write it like 2026-11-01T00:00:00Z, in UTC, from 1970 on"
             ))
         })
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Epoch {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Epoch, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl schemars::JsonSchema for Epoch {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Instant".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        // TOML's own instants reach an editor's schema as strings of this format.
+        schemars::json_schema!({ "type": "string", "format": "date-time" })
     }
 }
 

@@ -72,13 +72,11 @@ impl Value {
                 Error::usage("the file starts with a byte order mark; save it as plain UTF-8").at(&lines.place(0))
             );
         }
-        let (table, errors) = DeTable::parse_recoverable(text);
-        let mut faults = Faults::new();
-        for error in errors {
+        // Only the first: what a parser says after its first error is mostly about that error.
+        let table = DeTable::parse(text).map_err(|error| {
             let at = lines.place(error.span().map_or(0, |span| span.start));
-            faults.push(Error::usage(error.message().replace('\n', ", ")).at(&at));
-        }
-        faults.finish(())?;
+            Error::usage(error.message().replace('\n', ", ")).at(&at)
+        })?;
         let mut faults = Faults::new();
         let table = convert_table(table.get_ref(), &lines, &mut faults);
         faults.finish(Value { place: lines.place(0), data: Data::Table(Arc::new(table)) })

@@ -166,6 +166,8 @@ struct Wrong {
     message: String,
     place: Option<Place>,
     missing: Option<&'static str>,
+    /// Whether the message already names its key.
+    named: bool,
 }
 
 impl Wrong {
@@ -185,7 +187,7 @@ impl std::error::Error for Wrong {}
 
 impl de::Error for Wrong {
     fn custom<T: fmt::Display>(message: T) -> Wrong {
-        Wrong { message: message.to_string(), place: None, missing: None }
+        Wrong { message: message.to_string(), place: None, missing: None, named: false }
     }
 
     fn missing_field(field: &'static str) -> Wrong {
@@ -302,7 +304,8 @@ impl<'de> SeqAccess<'de> for Items<'_> {
     type Error = Wrong;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> std::result::Result<Option<T::Value>, Wrong> {
-        self.items.next().map(|item| seed.deserialize(self.reader.inner(item))).transpose()
+        let read = |item| seed.deserialize(self.reader.inner(item)).map_err(|wrong| wrong.at(&item.place));
+        self.items.next().map(read).transpose()
     }
 }
 
@@ -328,9 +331,11 @@ impl<'de> MapAccess<'de> for Fields<'_> {
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> std::result::Result<V::Value, Wrong> {
         let Some((field, key)) = self.value.take() else { return Err(de::Error::custom("a value without its key")) };
         seed.deserialize(self.reader.inner(&field.value)).map_err(|wrong| {
-            let here = wrong.place.as_ref().is_none_or(|place| *place == field.value.place);
-            match here && wrong.missing.is_none() && !wrong.message.starts_with('`') {
-                true => Wrong { message: format!("`{key}`: {}", wrong.message), ..wrong },
+            // What a type of its own says (a version, a mode) has no place yet.
+            let wrong = wrong.at(&field.value.place);
+            let here = wrong.place.as_ref() == Some(&field.value.place);
+            match here && wrong.missing.is_none() && !wrong.named {
+                true => Wrong { message: format!("`{key}`: {}", wrong.message), named: true, ..wrong },
                 false => wrong,
             }
         })

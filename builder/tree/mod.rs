@@ -226,12 +226,12 @@ impl Tree {
         self.0.is_empty()
     }
 
-    /// Adds the directories that entries lie in and that nobody declared, with the mode that `mode` gives for a path:
-    /// the kernel drops a file whose directory did not come before it.
+    /// Adds the directories that entries lie in and that nobody declared, as `directory` gives them for a path: the
+    /// kernel drops a file whose directory did not come before it.
     ///
     /// # Errors
     /// A file or symlink in the place of a directory: what lies below it would go astray.
-    pub fn add_parents(&mut self, mode: impl Fn(&TreePath) -> u32) -> Result<()> {
+    pub fn add_parents(&mut self, directory: impl Fn(&TreePath) -> Entry) -> Result<()> {
         let mut faults = crate::error::Faults::new();
         let mut missing = BTreeMap::new();
         for (path, entry) in &self.0 {
@@ -245,9 +245,7 @@ impl Tree {
                         other.origin
                     ))),
                     None => {
-                        let mode = mode(&parent);
-                        let directory = Entry { mode, ..Entry::new(Node::Directory, "parent directory") };
-                        missing.insert(parent, directory);
+                        missing.entry(parent).or_insert_with_key(&directory);
                     }
                 }
             }
@@ -291,11 +289,13 @@ mod tests {
     fn parents_come_first_and_are_directories() {
         let mut tree = Tree::new();
         tree.insert(path("/root/.ssh/key"), file("x", "test")).unwrap();
-        tree.add_parents(|path| if path.as_str() == "root" { 0o700 } else { 0o755 }).unwrap();
+        let directory = |mode| Entry { mode, ..Entry::new(Node::Directory, "parent") };
+        let modes = |path: &TreePath| directory(if path.as_str() == "root" { 0o700 } else { 0o755 });
+        tree.add_parents(modes).unwrap();
         let listed: Vec<_> = tree.iter().map(|(path, entry)| (path.as_str().to_owned(), entry.mode)).collect();
         assert_eq!(listed, [("root".into(), 0o700), ("root/.ssh".into(), 0o755), ("root/.ssh/key".into(), 0o644)]);
         tree.replace(path("/root"), Entry::new(Node::Symlink("/home".into()), "test"));
-        assert_eq!(tree.add_parents(|_| 0o755).unwrap_err().class().code(), 8);
+        assert_eq!(tree.add_parents(modes).unwrap_err().class().code(), 8);
     }
 
     #[test]

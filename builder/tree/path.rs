@@ -99,6 +99,16 @@ impl<'de> serde::Deserialize<'de> for TreePath {
     }
 }
 
+impl schemars::JsonSchema for TreePath {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "TreePath".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": "^/.", "description": "An absolute path on a machine" })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,292 @@
+//! Files and directories that are being written: beside their place, under a name of their own, until they are whole.
+//!
+//! Each is locked (flock(2)) while its process lives, wherever that process is: a lock is seen from another container,
+//! where a process number means nothing. What a killed process left has no lock, and the next one sweeps it.
+
+#![expect(clippy::disallowed_methods, reason = "a part of the one home of std::fs")]
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustix::fs::{FlockOperation, Mode};
+
+use super::{
+    Access, Kind, exchange, kind, names, parent, remove_directory, remove_file, rename, set_mode, sync_directory, walk,
+};
+use crate::error::{Error, Result};
+
+/// The start of the name of every unfinished file and directory of ours.
+pub const UNFINISHED: &str = ".mastermold-";
+
+/// How many names are tried before something must be wrong.
+const ATTEMPTS: u32 = 1000;
+
+/// Every unfinished file and directory of this process, for [`abandon`].
+static OPEN: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// Held by whoever makes something new, gives something its name, or takes everything away.
+pub(in crate::disk) fn open_unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes every unfinished file and directory of this process, which is about to end by a signal. Afterwards nothing
+/// can be made or named any more: whoever tries waits for the end.
+pub fn abandon() {
+    let open = open_unfinished();
+    for path in open.iter() {
+        // What cannot be removed is swept by the next run.
+        let _ = fs::remove_file(path).or_else(|_| fs::remove_dir_all(path));
+    }
+    std::mem::forget(open);
+}
+
+/// Makes something new in `directory` under an unfinished name and locks it. A name that is taken is another's: the
+/// next is tried. So it is when a sweeper came between the making and the locking.
+fn begin(directory: &Path, make: impl Fn(&Path) -> io::Result<File>) -> Result<(PathBuf, File)> {
+    static COUNTER: AtomicU32 = AtomicU32::new(0);
+    let failed = |error| Error::io("making a file in", directory, error);
+    for _ in 0..ATTEMPTS {
+        let mut open = open_unfinished();
+        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let path = directory.join(format!("{UNFINISHED}{}-{number}", std::process::id()));
+        let file = match make(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+            made => made.map_err(failed)?,
+        };
+        let locked = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
+        if locked && file.metadata().map_err(failed)?.nlink() > 0 && path.exists() {
+            open.insert(path.clone());
+            return Ok((path, file));
+        }
+    }
+    Err(Error::environment(format!("{} is full of unfinished files", directory.display()))
+        .advise("look why, and remove them"))
+}
+
+/// Removes what killed processes left in `directory`: unfinished files and directories that nobody has locked.
+pub fn sweep(directory: &Path) -> Result<()> {
+    for name in names(directory)?.into_iter().filter(|name| name.starts_with(UNFINISHED)) {
+        let path = directory.join(&name);
+        let Ok(file) = File::open(&path) else { continue };
+        if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            match kind(&path)? {
+                Some(Kind::Directory) => remove_directory(&path)?,
+                Some(_) => remove_file(&path)?,
+                None => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Replaces `path` by a file with these bytes. A reader sees the old file or the new one; a symlink at `path` is
+/// replaced, not followed.
+pub fn write(path: &Path, bytes: &[u8], access: Access) -> Result<()> {
+    sweep(parent(path))?;
+    let mut staged = Staged::beside(path, access)?;
+    staged.write_all(bytes).map_err(|error| Error::io("writing", path, error))?;
+    staged.persist(path)
+}
+
+/// Makes a new file with these bytes, and refuses if anything is at `path` already. For keys and seeds, which must
+/// never be overwritten.
+pub fn write_new(path: &Path, bytes: &[u8], access: Access) -> Result<()> {
+    let exists = || Error::usage(format!("{} exists; it is not overwritten", path.display()));
+    let mut staged = Staged::beside(path, access)?;
+    staged.write_all(bytes).map_err(|error| Error::io("writing", path, error))?;
+    staged.finish()?;
+    // link(2) refuses an existing name, which rename(2) would replace.
+    match fs::hard_link(&staged.path, path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(exists()),
+        linked => linked.map_err(|error| Error::io("writing", path, error))?,
+    }
+    sync_directory(parent(path))
+}
+
+/// A file that is being written beside its place; dropped without [`Staged::persist`], it is removed.
+#[derive(Debug)]
+pub struct Staged {
+    file: File,
+    path: PathBuf,
+}
+
+impl Staged {
+    /// A new, empty file in the directory of `path`.
+    pub fn beside(path: &Path, access: Access) -> Result<Staged> {
+        Staged::in_directory(parent(path), access)
+    }
+
+    /// A new, empty file in `directory`.
+    pub fn in_directory(directory: &Path, access: Access) -> Result<Staged> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true).mode(access.file_mode());
+        let (path, file) = begin(directory, |path| options.open(path))?;
+        let staged = Staged { file, path };
+        rustix::fs::fchmod(&staged.file, Mode::from_raw_mode(access.file_mode()))
+            .map_err(|error| Error::io("setting the mode of", &staged.path, error.into()))?;
+        Ok(staged)
+    }
+
+    /// The open file, for reading back what was written.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Flushes the bytes to the disk.
+    fn finish(&mut self) -> Result<()> {
+        self.file.sync_all().map_err(|error| Error::io("syncing", &self.path, error))
+    }
+
+    /// Gives the file its name, replacing what had it, once its bytes are on the disk.
+    pub fn persist(mut self, path: &Path) -> Result<()> {
+        self.finish()?;
+        let _open = open_unfinished();
+        rename(&self.path, path)
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        // After persist there is nothing at this name any more; a failure here only leaves a private temporary file.
+        let _ = fs::remove_file(&self.path);
+        open_unfinished().remove(&self.path);
+    }
+}
+
+impl Read for Staged {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.read(buffer)
+    }
+}
+
+impl Write for Staged {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Seek for Staged {
+    fn seek(&mut self, position: io::SeekFrom) -> io::Result<u64> {
+        self.file.seek(position)
+    }
+}
+
+/// A directory that is being filled beside its place; dropped without [`StagedDirectory::persist`], it is removed.
+/// What a killed process left is swept by the next one in the same place.
+#[derive(Debug)]
+pub struct StagedDirectory {
+    path: PathBuf,
+    // Held while we live: a sweeper takes only directories whose lock it can have.
+    _lock: File,
+}
+
+impl StagedDirectory {
+    /// A new, empty directory (0700 until it is persisted) in `parent`, which must exist.
+    pub fn in_directory(parent: &Path) -> Result<StagedDirectory> {
+        sweep(parent)?;
+        let (path, lock) = begin(parent, |path| {
+            fs::DirBuilder::new().mode(0o700).create(path)?;
+            File::open(path)
+        })?;
+        Ok(StagedDirectory { path, _lock: lock })
+    }
+
+    /// Where it is now.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Syncs everything in it and gives it its name in one step; a directory that has the name is exchanged with this
+    /// one and then removed.
+    pub fn persist(self, path: &Path, access: Access) -> Result<()> {
+        let mut open = open_unfinished();
+        for (found, kind) in walk(&self.path)? {
+            if kind == Kind::Directory {
+                sync_directory(&self.path.join(found))?;
+            }
+        }
+        set_mode(&self.path, access.directory_mode())?;
+        sync_directory(&self.path)?;
+        match kind(path)? {
+            None => rename(&self.path, path)?,
+            Some(_) => exchange(&self.path, path)?, // Drop removes the old one.
+        }
+        open.remove(&self.path);
+        Ok(())
+    }
+}
+
+impl Drop for StagedDirectory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.path);
+        open_unfinished().remove(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn a_write_replaces_a_symlink_and_tightens_the_mode() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, target) = (directory.path().join("key"), directory.path().join("target"));
+        fs::write(&target, "old").unwrap();
+        std::os::unix::fs::symlink(&target, &path).unwrap();
+        write(&path, b"new", Access::Private).unwrap();
+        assert_eq!((fs::read(&path).unwrap(), mode(&path)), (b"new".to_vec(), 0o600));
+        assert_eq!(fs::read(&target).unwrap(), b"old");
+        assert_eq!(names(directory.path()).unwrap(), ["key", "target"]);
+    }
+
+    #[test]
+    fn write_new_never_overwrites() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("seed");
+        write_new(&path, b"one", Access::Private).unwrap();
+        assert_eq!(write_new(&path, b"two", Access::Private).unwrap_err().class().code(), 2);
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+        assert_eq!(names(directory.path()).unwrap(), ["seed"]);
+    }
+
+    #[test]
+    fn a_staged_directory_appears_whole_or_not_at_all() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("1.0");
+        drop(StagedDirectory::in_directory(directory.path()).unwrap());
+        assert!(names(directory.path()).unwrap().is_empty());
+        for content in ["first", "second"] {
+            let staged = StagedDirectory::in_directory(directory.path()).unwrap();
+            write(&staged.path().join("file"), content.as_bytes(), Access::Public).unwrap();
+            staged.persist(&path, Access::Public).unwrap();
+            assert_eq!(fs::read_to_string(path.join("file")).unwrap(), content);
+        }
+        assert_eq!(names(directory.path()).unwrap(), ["1.0"]);
+    }
+
+    #[test]
+    fn leftovers_of_the_dead_are_swept_and_those_of_the_living_are_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let alive = StagedDirectory::in_directory(directory.path()).unwrap();
+        fs::create_dir(directory.path().join(".mastermold-1-0")).unwrap();
+        fs::write(directory.path().join(".mastermold-1-1"), "x").unwrap();
+        let file = Staged::in_directory(directory.path(), Access::Public).unwrap();
+        sweep(directory.path()).unwrap();
+        assert_eq!(names(directory.path()).unwrap().len(), 2);
+        assert!(alive.path().exists() && file.path.exists());
+    }
+}

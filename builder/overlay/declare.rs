@@ -1,0 +1,476 @@
+//! What an `overlay.toml` may declare, as its values are after rendering. The JSON Schema that editors use comes from
+//! these types.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+use super::args::{Argument, Command};
+use crate::document::Placed;
+use crate::tree::TreePath;
+
+/// The declarations of an overlay.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Declarations {
+    /// One line that says what the overlay gives a machine.
+    #[serde(default)]
+    pub summary: String,
+    /// Overlays that must come before this one in a profile's `overlays`.
+    #[serde(default)]
+    pub requires: Vec<Placed<String>>,
+    /// An expression over the node: on which nodes the overlay is active. Without it, on all.
+    pub when: Option<String>,
+    /// Whether this overlay may give a path, flag or source that an earlier one gave with another value.
+    #[serde(default, rename = "override")]
+    pub overrides: bool,
+    /// Defaults of the overlay's variables; a profile sets `[vars.NAME]`, a node `vars.NAME`.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, serde_json::Value>")]
+    pub vars: BTreeMap<String, de::IgnoredAny>,
+    /// Outside inputs that the overlay brings.
+    #[serde(default)]
+    pub sources: BTreeMap<String, Placed<SourceDeclaration>>,
+    /// Flags of commands.
+    #[serde(default)]
+    pub args: BTreeMap<String, BTreeMap<String, Placed<Argument>>>,
+    /// How the flags of a command are written.
+    #[serde(default)]
+    pub command: BTreeMap<String, Placed<Command>>,
+    /// Kernel parameters.
+    #[serde(default)]
+    pub sysctl: BTreeMap<String, Placed<String>>,
+    /// Kernel modules.
+    #[serde(default)]
+    pub modules: Modules,
+    /// Mode, owner, syntax and secrecy of files below `root/`.
+    #[serde(default)]
+    pub files: Vec<Placed<FileDeclaration>>,
+    /// Directories, which may be empty.
+    #[serde(default)]
+    pub directories: Vec<Placed<DirectoryDeclaration>>,
+    /// Symbolic links.
+    #[serde(default)]
+    pub symlinks: Vec<Placed<SymlinkDeclaration>>,
+    /// Units to enable or to mask.
+    #[serde(default)]
+    pub units: Vec<Placed<UnitDeclaration>>,
+    /// Certificate authorities.
+    #[serde(default)]
+    pub authorities: Vec<Placed<AuthorityDeclaration>>,
+    /// Certificates.
+    #[serde(default)]
+    pub certificates: Vec<Placed<CertificateDeclaration>>,
+    /// Bare key pairs, such as the one that signs service-account tokens.
+    #[serde(default)]
+    pub keypairs: Vec<Placed<KeyPairDeclaration>>,
+    /// Tokens and encryption keys, for templates to use as `secrets.NAME`.
+    #[serde(default)]
+    pub secrets: Vec<Placed<SecretDeclaration>>,
+    /// Kubeconfig files, each with a client certificate of its own.
+    #[serde(default)]
+    pub kubeconfigs: Vec<Placed<KubeconfigDeclaration>>,
+    /// What the base system or a registry has, so that nothing else need bring it.
+    #[serde(default)]
+    pub provides: Vec<Placed<Provision>>,
+}
+
+/// Permission bits, written as an octal string such as "0644".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mode(pub u32);
+
+impl<'de> Deserialize<'de> for Mode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Mode, D::Error> {
+        let text = deserializer.deserialize_str(OctalString)?;
+        let octal = text.len() == 4 && text.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
+        match u32::from_str_radix(&text, 8) {
+            Ok(mode) if octal => Ok(Mode(mode)),
+            _ => Err(de::Error::custom(format!(
+                "a mode is four octal digits in a string, like \"0644\", not \"{text}\""
+            ))),
+        }
+    }
+}
+
+struct OctalString;
+
+impl de::Visitor<'_> for OctalString {
+    type Value = String;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a mode as a string of four octal digits, like \"0644\" (a number would be read as decimal)")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<String, E> {
+        Ok(text.to_owned())
+    }
+}
+
+impl JsonSchema for Mode {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Mode".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": "^[0-7]{4}$", "description": "Permission bits, four octal digits" })
+    }
+}
+
+/// An outside input: exactly one of `url`, `path` and `deb`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct SourceDeclaration {
+    /// An http, https or file URL.
+    pub url: Option<String>,
+    /// A file in the project.
+    pub path: Option<String>,
+    /// A Debian package: `name` or `name=version`, found and fetched by the system's apt.
+    pub deb: Option<String>,
+    /// The SHA-256 that the publisher states; `lock` compares it with what came.
+    pub sha256: Option<String>,
+    /// A document of the publisher's with the SHA-256; `lock` fetches and compares it.
+    pub checksum_url: Option<String>,
+    /// The most bytes that may come, as a number with an optional `KiB`, `MiB`, `GiB`; 2 GiB if not given.
+    pub limit: Option<String>,
+    /// Where the file itself goes.
+    pub install: Option<Placed<Installation>>,
+    /// Which members of the archive go where: a glob of names to a path, or to a directory (ends with `/`).
+    #[serde(default)]
+    pub members: BTreeMap<String, Placed<Destination>>,
+    /// On which nodes it is installed.
+    pub when: Option<String>,
+    /// Whether this may replace what an earlier overlay gave under the same name.
+    #[serde(default, rename = "override")]
+    pub overrides: bool,
+}
+
+/// Where a member goes: a path, or a path with mode and owner.
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(untagged)]
+pub enum Destination {
+    /// Only the path: 0755 for what is executable in the archive, else 0644.
+    Path(String),
+    /// Path, mode and owner.
+    Full(Installation),
+}
+
+impl<'de> Deserialize<'de> for Destination {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Destination, D::Error> {
+        struct Either;
+        impl<'de> de::Visitor<'de> for Either {
+            type Value = Destination;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a path, or a table with path, mode, uid, gid")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Destination, E> {
+                Ok(Destination::Path(text.to_owned()))
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Destination, A::Error> {
+                Installation::deserialize(de::value::MapAccessDeserializer::new(map)).map(Destination::Full)
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+/// Where something goes, with mode and owner.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Installation {
+    /// The path, or a directory (ends with `/`) that takes the member's own name.
+    pub path: String,
+    /// Permission bits.
+    pub mode: Option<Mode>,
+    /// The owner's number.
+    #[serde(default)]
+    pub uid: u32,
+    /// The group's number.
+    #[serde(default)]
+    pub gid: u32,
+}
+
+/// Kernel modules.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Modules {
+    /// Loaded at boot.
+    #[serde(default)]
+    pub load: Vec<Placed<String>>,
+    /// Never loaded.
+    #[serde(default)]
+    pub blacklist: Vec<Placed<String>>,
+    /// Options, as modprobe.d(5) writes them.
+    #[serde(default)]
+    pub options: BTreeMap<String, Placed<String>>,
+}
+
+/// Mode, owner, syntax and secrecy of files below `root/`; the last declaration that matches a file counts.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct FileDeclaration {
+    /// A path, or a glob of paths.
+    pub path: String,
+    /// Permission bits; 0600 for a secret, else 0755 for what is executable in the overlay, else 0644.
+    pub mode: Option<Mode>,
+    /// The owner's number.
+    #[serde(default)]
+    pub uid: u32,
+    /// The group's number.
+    #[serde(default)]
+    pub gid: u32,
+    /// Whether it goes into the secrets layer. What uses a secret must say so.
+    #[serde(default)]
+    pub secret: bool,
+    /// The syntax by which values are written into a template: unit, yaml, json, toml, sysctl, env, shell or text. By
+    /// default what the file's name says.
+    pub format: Option<Placed<String>>,
+    /// On which nodes the file exists.
+    pub when: Option<String>,
+    /// Whether this may replace another overlay's file.
+    #[serde(default, rename = "override")]
+    pub overrides: bool,
+    /// Why set-uid, set-gid or world-writable bits are needed; they are refused without a reason.
+    pub unsafe_mode: Option<String>,
+}
+
+/// A directory.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct DirectoryDeclaration {
+    /// Where it is.
+    pub path: Placed<TreePath>,
+    /// Permission bits; 0755 if not given.
+    pub mode: Option<Mode>,
+    /// The owner's number.
+    #[serde(default)]
+    pub uid: u32,
+    /// The group's number.
+    #[serde(default)]
+    pub gid: u32,
+    /// On which nodes it exists.
+    pub when: Option<String>,
+    /// Whether this may replace another overlay's directory.
+    #[serde(default, rename = "override")]
+    pub overrides: bool,
+    /// Why set-gid or world-writable bits without the sticky bit are needed.
+    pub unsafe_mode: Option<String>,
+}
+
+/// A symbolic link.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct SymlinkDeclaration {
+    /// Where it is.
+    pub path: Placed<TreePath>,
+    /// Where it points, kept as written.
+    pub target: Placed<String>,
+    /// On which nodes it exists.
+    pub when: Option<String>,
+    /// Whether this may replace what another overlay gave.
+    #[serde(default, rename = "override")]
+    pub overrides: bool,
+}
+
+/// Units to enable or to mask.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct UnitDeclaration {
+    /// Units of the bundle, enabled as their `[Install]` says; with `wanted-by`, of the base.
+    #[serde(default)]
+    pub enable: Vec<Placed<String>>,
+    /// The targets that want the units, where the units are the base's and cannot be read.
+    #[serde(default)]
+    pub wanted_by: Vec<String>,
+    /// Units that must never start.
+    #[serde(default)]
+    pub mask: Vec<Placed<String>>,
+    /// On which nodes.
+    pub when: Option<String>,
+}
+
+/// A certificate's subject.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct SubjectDeclaration {
+    /// Common name.
+    pub cn: String,
+    /// Organisations: Kubernetes reads them as groups.
+    #[serde(default)]
+    pub o: Vec<String>,
+    /// Organisational units.
+    #[serde(default)]
+    pub ou: Vec<String>,
+}
+
+/// A certificate authority. Its key stays with the builder.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct AuthorityDeclaration {
+    /// The name by which certificates refer to it.
+    pub name: Placed<String>,
+    /// Its subject.
+    pub subject: SubjectDeclaration,
+    /// DNS names in its certificate. They mean nothing in an authority; kubeadm writes its name there.
+    #[serde(default)]
+    pub dns: Vec<String>,
+    /// How long it is valid from `[pki] since`; 3650 days if not given.
+    pub days: Option<u32>,
+    /// Where its certificate goes on the node.
+    #[serde(default)]
+    pub cert: Vec<Placed<TreePath>>,
+    /// On which nodes its certificate is.
+    pub when: Option<String>,
+}
+
+/// Whether every node has its own, or all share one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScopeDeclaration {
+    /// Every node its own.
+    #[default]
+    Node,
+    /// One for the cluster.
+    Cluster,
+}
+
+/// A certificate and its key.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct CertificateDeclaration {
+    /// Its name; with the scope it decides the key.
+    pub name: Placed<String>,
+    /// The authority that issues it.
+    pub authority: Placed<String>,
+    /// Its subject.
+    pub subject: SubjectDeclaration,
+    /// server-auth, client-auth, code-signing.
+    pub usages: Vec<Placed<String>>,
+    /// DNS names.
+    #[serde(default)]
+    pub dns: Vec<String>,
+    /// IP addresses.
+    #[serde(default)]
+    pub ip: Vec<Placed<std::net::IpAddr>>,
+    /// How long it is valid from the epoch; 365 days if not given.
+    pub days: Option<u32>,
+    /// Where the certificate goes.
+    pub cert: Option<Placed<TreePath>>,
+    /// Where the key goes.
+    pub key: Option<Placed<TreePath>>,
+    /// Mode of the key; 0600 if not given.
+    pub key_mode: Option<Mode>,
+    /// Owner of both.
+    #[serde(default)]
+    pub uid: u32,
+    /// Group of both.
+    #[serde(default)]
+    pub gid: u32,
+    /// Whether every node has its own.
+    #[serde(default)]
+    pub scope: ScopeDeclaration,
+    /// On which nodes.
+    pub when: Option<String>,
+}
+
+/// A bare key pair.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct KeyPairDeclaration {
+    /// Its name; with the scope it decides the key.
+    pub name: Placed<String>,
+    /// Where the private key goes.
+    pub private: Option<Placed<TreePath>>,
+    /// Where the public key goes.
+    pub public: Option<Placed<TreePath>>,
+    /// Owner of both.
+    #[serde(default)]
+    pub uid: u32,
+    /// Group of both.
+    #[serde(default)]
+    pub gid: u32,
+    /// Whether every node has its own.
+    #[serde(default)]
+    pub scope: ScopeDeclaration,
+    /// On which nodes.
+    pub when: Option<String>,
+}
+
+/// A secret that templates use as `secrets.NAME`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct SecretDeclaration {
+    /// Its name; with the scope it decides the bytes.
+    pub name: Placed<String>,
+    /// base64 or hex of `bytes` random-looking bytes, or bootstrap-token (`abcdef.0123456789abcdef`).
+    pub shape: Placed<String>,
+    /// How many bytes; 32 if not given.
+    pub bytes: Option<u32>,
+    /// Where a file with it goes, if it is not for a template.
+    pub path: Option<Placed<TreePath>>,
+    /// Owner of the file.
+    #[serde(default)]
+    pub uid: u32,
+    /// Group of the file.
+    #[serde(default)]
+    pub gid: u32,
+    /// Whether every node has its own.
+    #[serde(default)]
+    pub scope: ScopeDeclaration,
+    /// On which nodes.
+    pub when: Option<String>,
+}
+
+/// A kubeconfig with its client certificate and key inside.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct KubeconfigDeclaration {
+    /// Its name; with the scope it decides the key.
+    pub name: Placed<String>,
+    /// Where it goes on the node.
+    pub path: Option<Placed<TreePath>>,
+    /// The file's name in `secrets/admin/`, for people; on no node, and one for the cluster.
+    pub admin: Option<Placed<String>>,
+    /// The authority that issues the client certificate, and that the client trusts.
+    pub authority: Placed<String>,
+    /// The API server's URL.
+    pub server: Placed<String>,
+    /// What the file calls the cluster; the cluster's name if not given.
+    pub cluster: Option<String>,
+    /// What the file calls the user; the subject's CN if not given.
+    pub user: Option<String>,
+    /// The client certificate's subject.
+    pub subject: SubjectDeclaration,
+    /// How long the certificate is valid from the epoch; 365 days if not given.
+    pub days: Option<u32>,
+    /// Owner of the file.
+    #[serde(default)]
+    pub uid: u32,
+    /// Group of the file.
+    #[serde(default)]
+    pub gid: u32,
+    /// On which nodes.
+    pub when: Option<String>,
+}
+
+/// What the base system or a registry has.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Provision {
+    /// Who has it, in words: "the base", "registry.k8s.io".
+    pub by: Option<String>,
+    /// Files and directories.
+    #[serde(default)]
+    pub paths: Vec<TreePath>,
+    /// Programs on the PATH.
+    #[serde(default)]
+    pub programs: Vec<String>,
+    /// Units.
+    #[serde(default)]
+    pub units: Vec<String>,
+    /// Container images.
+    #[serde(default)]
+    pub images: Vec<String>,
+    /// On which nodes.
+    pub when: Option<String>,
+}

@@ -1,0 +1,451 @@
+//! [`Scope`]: the names that a template sees, and how a value of a document becomes one.
+//!
+//! A string is rendered when something asks for it, once, in the scope that it belongs to, following what it refers
+//! to; what came out is never rendered again. A string that needs itself is an error that names the way round.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use minijinja::value::{Enumerator, Object, ObjectExt, Value as Jinja, ValueKind};
+
+use super::template::Engine;
+use crate::document::{Data, Field, Value, nearest};
+use crate::error::{Error, Faults, Place, Result};
+
+/// What a name stands for.
+#[derive(Clone, Debug)]
+pub enum Global {
+    /// A value of a document, whose strings are rendered when asked for, in the scope that has it.
+    Document(Value),
+    /// A finished value or a function.
+    Ready(Jinja),
+}
+
+/// The names that a template sees. What a scope lacks it asks its parent for; a value of the parent is rendered among
+/// the parent's names: a cluster's value does not see `node`.
+#[derive(Debug)]
+pub struct Scope {
+    engine: Arc<Engine>,
+    parent: Option<Arc<Scope>>,
+    names: BTreeMap<String, Global>,
+    rendered: Mutex<BTreeMap<String, Jinja>>,
+    // The nodes of a root, and what templates see of them. The objects refer back to the root, so a root lives as long
+    // as the program: there is one.
+    nodes: Vec<Value>,
+    node_objects: OnceLock<Vec<Jinja>>,
+}
+
+thread_local! {
+    /// The strings that are being rendered now, the outermost first: scope and path.
+    static RENDERING: RefCell<Vec<(usize, String)>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Scope {
+    /// A scope without a parent. Its `nodes` are a name of their own; the strings of each are rendered with `node`
+    /// being that node.
+    pub fn root(engine: Arc<Engine>, names: BTreeMap<String, Global>, nodes: Vec<Value>) -> Arc<Scope> {
+        let (rendered, node_objects) = (Mutex::default(), OnceLock::new());
+        Arc::new(Scope { engine, parent: None, names, rendered, nodes, node_objects })
+    }
+
+    /// A scope that adds names to this one.
+    pub fn child(self: &Arc<Scope>, names: BTreeMap<String, Global>) -> Arc<Scope> {
+        Arc::new(Scope {
+            engine: self.engine.clone(),
+            parent: Some(self.clone()),
+            names,
+            rendered: Mutex::default(),
+            nodes: Vec::new(),
+            node_objects: OnceLock::new(),
+        })
+    }
+
+    /// The nodes of a root, as templates see them, in the order of the document.
+    pub fn nodes(self: &Arc<Scope>) -> &[Jinja] {
+        self.node_objects.get_or_init(|| {
+            let object = |(index, node): (usize, &Value)| {
+                let scope = self.child(BTreeMap::from([("node".to_owned(), Global::Document(node.clone()))]));
+                scope.resolve(node, &format!("nodes[{index}]"))
+            };
+            self.nodes.iter().enumerate().map(object).collect()
+        })
+    }
+
+    /// What a name stands for here.
+    pub fn get(self: &Arc<Scope>, name: &str) -> Option<Jinja> {
+        self.name(name)
+    }
+
+    /// `value` with every string rendered; keys `when` are left for [`Scope::holds`].
+    pub fn render(self: &Arc<Scope>, value: &Value) -> Result<Value> {
+        let mut faults = Faults::new();
+        let rendered = self.render_into(value, "", &mut faults);
+        faults.finish(rendered)
+    }
+
+    fn render_into(self: &Arc<Scope>, value: &Value, path: &str, faults: &mut Faults) -> Value {
+        let data = match &value.data {
+            Data::Table(table) if expression(value).is_none() => {
+                let render = |(key, field): (&String, &Field)| {
+                    let value = match key.as_str() {
+                        "when" => field.value.clone(),
+                        _ => self.render_into(&field.value, &below(path, key), faults),
+                    };
+                    (key.clone(), Field { key: field.key.clone(), value })
+                };
+                Data::Table(Arc::new(table.iter().map(render).collect()))
+            }
+            Data::Array(items) => {
+                let mut rendered = Vec::new();
+                for (index, item) in items.iter().enumerate() {
+                    let item_value = self.render_into(item, &format!("{path}[{index}]"), faults);
+                    match (&item_value.data, expression(item)) {
+                        // An expression that gives a list is spliced into the list that it stands in.
+                        (Data::Array(inner), Some(_)) => rendered.extend(inner.iter().cloned()),
+                        _ => rendered.push(item_value),
+                    }
+                }
+                Data::Array(Arc::new(rendered))
+            }
+            _ if is_template(value) => match self.to_document(&self.resolve(value, path), &value.place) {
+                Ok(rendered) => rendered.data,
+                Err(error) => {
+                    faults.push(error);
+                    value.data.clone()
+                }
+            },
+            data => data.clone(),
+        };
+        Value { place: value.place.clone(), data }
+    }
+
+    /// Whether an expression (a `when`) holds.
+    pub fn holds(self: &Arc<Scope>, condition: &Value) -> Result<bool> {
+        let error =
+            || Error::usage("`when` takes an expression that is true or false, as a string").at(&condition.place);
+        let source = condition.as_str().ok_or_else(error)?;
+        let value = self.evaluate(source).map_err(|error| self.explain(&error, source, &condition.place))?;
+        match value.kind() {
+            ValueKind::Bool => Ok(value.is_true()),
+            _ => Err(error()),
+        }
+    }
+
+    /// A file template rendered, its values marked; `file` is how errors name it.
+    pub fn render_file(self: &Arc<Scope>, source: &str, file: &str) -> Result<String> {
+        let rendered = self.engine.files.render_named_str(file, source, Jinja::from_object(Names(self.clone())));
+        rendered.map_err(|error| {
+            let line = error.line().unwrap_or(1) as u32;
+            let column = error
+                .range()
+                .and_then(|range| source.get(..range.start))
+                .map_or(1, |before| before.rsplit('\n').next().map_or(1, |line| line.chars().count() as u32 + 1));
+            self.explain(&error, source, &Place { file: file.into(), line, column })
+        })
+    }
+
+    fn evaluate(self: &Arc<Scope>, source: &str) -> std::result::Result<Jinja, minijinja::Error> {
+        let value = self.engine.strings.compile_expression(source)?.eval(Jinja::from_object(Names(self.clone())))?;
+        match value.kind() {
+            ValueKind::Invalid => Err(minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, value.to_string())),
+            ValueKind::Undefined => Err(minijinja::ErrorKind::UndefinedError.into()),
+            _ => Ok(value),
+        }
+    }
+
+    /// Our words for what minijinja says: the innermost fault of ours if there is one, else the expression and the
+    /// nearest name that exists.
+    fn explain(self: &Arc<Scope>, error: &minijinja::Error, source: &str, place: &Place) -> Error {
+        if let Some(ours) = self.known_fault(&error.to_string()) {
+            return ours;
+        }
+        // A whole expression that comes to nothing has no range of its own.
+        let expression = error.range().and_then(|range| source.get(range)).unwrap_or(source).trim();
+        if error.kind() != minijinja::ErrorKind::UndefinedError {
+            let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+            return Error::usage(format!("the template cannot be rendered: {detail}")).at(place);
+        }
+        let message = format!("`{expression}` is not defined here");
+        let error = Error::usage(message).at(place);
+        match self.nearest_name(expression) {
+            Some(near) => error.advise(format!("did you mean `{near}`?")),
+            None => error,
+        }
+    }
+
+    /// The fault of ours that a text carries.
+    fn known_fault(&self, text: &str) -> Option<Error> {
+        let faults = self.engine.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        faults.iter().find(|(known, _)| text.contains(known.as_str())).map(|(_, error)| error.clone())
+    }
+
+    /// A value that gives this error to whoever uses it.
+    fn invalid(&self, error: Error) -> Jinja {
+        let text = error.to_string();
+        self.engine.faults.lock().unwrap_or_else(PoisonError::into_inner).insert(text.clone(), error);
+        Jinja::from(minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, text))
+    }
+
+    /// A template value as a value of a document that stands at `place`.
+    fn to_document(&self, value: &Jinja, place: &Place) -> Result<Value> {
+        from_jinja(value, place).map_err(|error| self.known_fault(&error.to_string()).unwrap_or(error))
+    }
+
+    fn nearest_name(self: &Arc<Scope>, expression: &str) -> Option<String> {
+        let (table, name) = match expression.rsplit_once('.') {
+            Some((table, name)) => (self.evaluate(table).ok()?, name),
+            None => (Jinja::from_object(Names(self.clone())), expression),
+        };
+        let names: Vec<String> =
+            table.try_iter().ok()?.filter_map(|name| Some(name.as_str()?.replace('-', "_"))).collect();
+        let near = nearest(name, names.iter().map(String::as_str))?;
+        Some(expression.strip_suffix(name).unwrap_or_default().to_owned() + near)
+    }
+
+    fn resolve(self: &Arc<Scope>, value: &Value, path: &str) -> Jinja {
+        match &value.data {
+            Data::String(text) if is_template(value) => self.once(text, path, &value.place, |source| {
+                self.engine.strings.render_str(source, Jinja::from_object(Names(self.clone()))).map(Jinja::from)
+            }),
+            Data::String(text) => Jinja::from(&**text),
+            Data::Integer(number) => Jinja::from(*number),
+            Data::Float(number) => Jinja::from(*number),
+            Data::Boolean(flag) => Jinja::from(*flag),
+            Data::Instant(epoch) => Jinja::from(epoch.to_string()),
+            Data::Array(items) => self.resolve_items(items, path),
+            Data::Table(_) => match expression(value) {
+                Some(source) => self.once(source, path, &value.place, |source| self.evaluate(source)),
+                None => Jinja::from_object(Lazy { scope: self.clone(), value: value.clone(), path: path.to_owned() }),
+            },
+        }
+    }
+
+    fn resolve_items(self: &Arc<Scope>, items: &[Value], path: &str) -> Jinja {
+        let mut resolved = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            let value = self.resolve(item, &format!("{path}[{index}]"));
+            match (expression(item), value.try_iter()) {
+                (Some(_), Ok(inner)) if value.kind() != ValueKind::Map => resolved.extend(inner),
+                _ => resolved.push(value),
+            }
+        }
+        Jinja::from(resolved)
+    }
+
+    /// Renders one string, once; `path` names it among the names of this scope.
+    fn once(
+        self: &Arc<Scope>,
+        source: &str,
+        path: &str,
+        place: &Place,
+        render: impl FnOnce(&str) -> std::result::Result<Jinja, minijinja::Error>,
+    ) -> Jinja {
+        // The same path in two documents (an overlay's declarations, a profile's values) stands at two places.
+        let key = format!("{path} {place}");
+        if let Some(done) = self.rendered.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return done.clone();
+        }
+        let this = (Arc::as_ptr(self) as usize, key.clone());
+        let round = RENDERING.with_borrow(|stack| {
+            let start = stack.iter().position(|one| *one == this)?;
+            let name = |(_, key): &(usize, String)| key.split(' ').next().unwrap_or_default().to_owned();
+            Some(stack[start..].iter().map(name).collect::<Vec<_>>())
+        });
+        if let Some(mut round) = round {
+            round.push(path.to_owned());
+            return self.invalid(Error::usage(format!("a value needs itself: {}", round.join(" -> "))).at(place));
+        }
+        RENDERING.with_borrow_mut(|stack| stack.push(this));
+        let rendered = render(source).map_err(|error| self.explain(&error, source, place));
+        RENDERING.with_borrow_mut(|stack| stack.pop());
+        let value = rendered.unwrap_or_else(|error| self.invalid(error));
+        self.rendered.lock().unwrap_or_else(PoisonError::into_inner).insert(key, value.clone());
+        value
+    }
+
+    fn name(self: &Arc<Scope>, name: &str) -> Option<Jinja> {
+        match self.names.get(name) {
+            Some(Global::Document(value)) => Some(self.resolve(value, name)),
+            Some(Global::Ready(value)) => Some(value.clone()),
+            None => match &self.parent {
+                Some(parent) => parent.name(name),
+                None => (name == "nodes").then(|| Jinja::from(self.nodes().to_vec())),
+            },
+        }
+    }
+
+    fn all_names(&self) -> Vec<String> {
+        let above = self.parent.iter().flat_map(|parent| parent.all_names());
+        above.chain(self.names.keys().cloned()).collect()
+    }
+}
+
+fn below(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+/// Whether there is anything to render.
+fn is_template(value: &Value) -> bool {
+    match &value.data {
+        Data::String(text) => ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark)),
+        _ => expression(value).is_some(),
+    }
+}
+
+/// The expression of `{ expr = "..." }`, which stands for a typed value.
+fn expression(value: &Value) -> Option<&str> {
+    let table = value.as_table()?;
+    if table.len() == 1 { value.get("expr")?.as_str() } else { None }
+}
+
+fn from_jinja(value: &Jinja, place: &Place) -> Result<Value> {
+    let fail = |error: minijinja::Error| Error::usage(error.to_string()).at(place);
+    let data = match value.kind() {
+        ValueKind::Bool => Data::Boolean(value.is_true()),
+        ValueKind::String => Data::String(value.as_str().unwrap_or_default().into()),
+        ValueKind::Number => match i64::try_from(value.clone()) {
+            Ok(number) => Data::Integer(number),
+            Err(_) => Data::Float(f64::try_from(value.clone()).map_err(fail)?),
+        },
+        ValueKind::Seq | ValueKind::Iterable => {
+            let items = value.try_iter().map_err(fail)?.map(|item| from_jinja(&item, place));
+            Data::Array(Arc::new(items.collect::<Result<_>>()?))
+        }
+        ValueKind::Map => {
+            let field = |key: Jinja| {
+                let name = key.as_str().unwrap_or_default().to_owned();
+                let value = from_jinja(&value.get_item(&key).map_err(fail)?, place)?;
+                Ok((name, Field { key: place.clone(), value }))
+            };
+            Data::Table(Arc::new(value.try_iter().map_err(fail)?.map(field).collect::<Result<_>>()?))
+        }
+        ValueKind::Invalid => return Err(Error::usage(value.to_string()).at(place)),
+        kind => return Err(Error::usage(format!("an expression gave a {kind}, which is no value")).at(place)),
+    };
+    Ok(Value { place: place.clone(), data })
+}
+
+/// All names of a scope, as the root of a template.
+#[derive(Debug)]
+struct Names(Arc<Scope>);
+
+impl Object for Names {
+    fn get_value(self: &Arc<Self>, key: &Jinja) -> Option<Jinja> {
+        self.0.name(key.as_str()?)
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.0.all_names().into_iter().map(Jinja::from).collect())
+    }
+}
+
+/// A table of a document; `a_b` finds the key `a-b` too, since a dash is no part of a name in a template.
+#[derive(Debug)]
+struct Lazy {
+    scope: Arc<Scope>,
+    value: Value,
+    path: String,
+}
+
+impl Object for Lazy {
+    fn get_value(self: &Arc<Self>, key: &Jinja) -> Option<Jinja> {
+        let key = key.as_str()?;
+        let dashed = key.replace('_', "-");
+        let (key, value) = [key, &dashed].into_iter().find_map(|key| Some((key, self.value.get(key)?)))?;
+        Some(self.scope.resolve(value, &below(&self.path, key)))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        self.mapped_enumerator(|this| match this.value.as_table() {
+            Some(table) => Box::new(table.keys().map(|key| Jinja::from(key.as_str()))),
+            None => Box::new(std::iter::empty()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scope(text: &str) -> (Arc<Scope>, Value) {
+        let document = Value::parse(text, "p.toml").unwrap();
+        let names = document.as_table().unwrap().iter().filter(|(key, _)| !["ask", "nodes"].contains(&key.as_str()));
+        let names = names.map(|(key, field)| (key.clone(), Global::Document(field.value.clone()))).collect();
+        (
+            Scope::root(
+                Arc::new(Engine::default()),
+                names,
+                document.get("nodes").map_or(&[][..], Value::items).to_vec(),
+            ),
+            document.get("ask").unwrap().clone(),
+        )
+    }
+
+    fn ask(text: &str) -> Result<serde_json::Value> {
+        let (scope, ask) = scope(text);
+        Ok(scope.render(&ask)?.to_json())
+    }
+
+    #[test]
+    fn strings_follow_strings_and_are_rendered_once() {
+        let text = "ask = \"{{ cluster.end_point }}\"\n[cluster]\nname = \"{{ '{{' }}x\"\nend-point = \"api.{{ cluster.name }}:6443\"";
+        assert_eq!(ask(text).unwrap(), "api.{{x:6443");
+    }
+
+    #[test]
+    fn expressions_give_typed_values_and_lists_are_spliced() {
+        let text =
+            "ask = [\"a\", { expr = \"c.list\" }, { expr = \"c.n + 1\" }]\n[c]\nn = 1\nlist = [\"x\", \"{{ c.n }}\"]";
+        assert_eq!(ask(text).unwrap(), serde_json::json!(["a", "x", "1", 2]));
+    }
+
+    #[test]
+    fn a_cycle_names_its_way_and_its_place() {
+        let error = ask("ask = \"{{ c.a }}\"\n[c]\na = \"{{ c.b }}\"\nb = \"{{ c.a }}\"").unwrap_err().to_string();
+        assert_eq!(error, "p.toml:3:5: a value needs itself: c.a -> c.b -> c.a");
+    }
+
+    #[test]
+    fn an_undefined_name_names_its_neighbour_and_every_fault_is_told() {
+        let error = ask("ask = [\"{{ c.nmae }}\", \"{{ d }}\"]\n[c]\nname = \"x\"").unwrap_err().to_string();
+        let lines: Vec<_> = error.lines().collect();
+        assert_eq!(
+            lines,
+            [
+                "p.toml:1:8: `c.nmae` is not defined here; did you mean `c.name`?",
+                "p.toml:1:24: `d` is not defined here; did you mean `c`?"
+            ][..1]
+                .iter()
+                .copied()
+                .chain([lines[1]])
+                .collect::<Vec<_>>()
+        );
+        assert!(lines[1].starts_with("p.toml:1:24: `d` is not defined here"));
+    }
+
+    #[test]
+    fn a_child_sees_more_and_its_parent_does_not() {
+        let (root, ask) = scope("ask = \"{{ c.a }} {{ node }}\"\n[c]\na = \"{{ node }}\"");
+        let child = root.child(BTreeMap::from([("node".into(), Global::Ready("n".into()))]));
+        let error = child.render(&ask).unwrap_err().to_string();
+        assert!(error.starts_with("p.toml:3:5: `node` is not defined here"), "{error}");
+    }
+
+    #[test]
+    fn nodes_see_themselves_and_each_other() {
+        let text = "ask = \"{{ c.first }} {{ nodes[1].b }}\"\n[c]\nfirst = \"{{ nodes[0].b }}\"\n[[nodes]]\na = 1\nb = \"b{{ node.a }}\"\n[[nodes]]\na = 2\nb = \"{{ node.a }}{{ nodes[0].b }}\"";
+        assert_eq!(ask(text).unwrap(), "b1 2b1");
+        let error =
+            ask("ask = \"{{ nodes[0].b }}\"\n[[nodes]]\na = \"{{ nodes[0].b }}\"\nb = \"{{ node.a }}\"").unwrap_err();
+        assert!(error.to_string().contains("a value needs itself"), "{error}");
+    }
+
+    #[test]
+    fn conditions_are_expressions() {
+        let (scope, ask) = scope("ask = [\"'etcd' in c.roles\", \"c.roles\", \"c.rolls\"]\n[c]\nroles = [\"etcd\"]");
+        let held: Vec<_> = ask.items().iter().map(|item| scope.holds(item)).collect();
+        assert_eq!(held[0], Ok(true));
+        assert!(held[1].is_err() && held[2].is_err());
+    }
+}

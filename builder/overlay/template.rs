@@ -1,0 +1,196 @@
+//! Templates: minijinja, strict, and without a way to the outside. A template sees what a [`Scope`] gives it and
+//! nothing else: no file, no environment, no clock.
+//!
+//! There are two kinds. A *string* of a profile or an overlay renders to a string. A *file template* (`NAME.j2`)
+//! renders to text in which every value that was put in is marked, so that [`super::escape`] can write it by the rules
+//! of the file's syntax.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use super::escape::{CLOSE, OPEN};
+use ipnet::IpNet;
+use minijinja::value::{Value, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior, syntax::SyntaxConfig};
+
+/// How many steps one template may take: a loop over 10,000 nodes is far below, a mistake that never ends is not.
+const FUEL: u64 = 50_000_000;
+
+/// The two template environments.
+pub struct Engine {
+    /// For strings.
+    pub strings: Environment<'static>,
+    /// For files.
+    pub files: Environment<'static>,
+    /// What went wrong in strings that others refer to, by its text: a template error carries text alone.
+    pub faults: Mutex<BTreeMap<String, crate::error::Error>>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Engine")
+    }
+}
+
+impl Default for Engine {
+    fn default() -> Engine {
+        let (mut strings, mut files) = (environment(), environment());
+        strings.set_formatter(write_plain);
+        files.set_formatter(write_marked);
+        Engine { strings, files, faults: Mutex::default() }
+    }
+}
+
+fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    environment.set_fuel(Some(FUEL));
+    environment.set_debug(true); // Errors then know the expression that they are about.
+    let syntax = SyntaxConfig::builder().keep_trailing_newline(true).trim_blocks(true).lstrip_blocks(true).build();
+    // The delimiters are the default ones, which cannot be refused.
+    if let Ok(syntax) = syntax {
+        environment.set_syntax(syntax);
+    }
+    environment.remove_global("debug");
+    environment.remove_global("range"); // Nothing here counts; a list is looped over.
+    environment.add_filter("raw", |text: String| Value::from_safe_string(text));
+    environment
+        .add_filter("json", |value: Value| to_json(&value).map(|json| Value::from_safe_string(json.to_string())));
+    environment.add_filter("host", nth_host);
+    environment.add_filter("prefix", |network: String| Ok::<_, Error>(parse_network(&network)?.prefix_len()));
+    environment.add_filter("url_host", |host: String| if host.contains(':') { format!("[{host}]") } else { host });
+    environment.add_test("at_least", at_least);
+    environment.add_function("fail", |text: String| Err::<Value, _>(refuse(text)));
+    environment
+}
+
+fn refuse(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidOperation, message.into())
+}
+
+fn parse_network(text: &str) -> Result<IpNet, Error> {
+    text.parse().map_err(|_| refuse(format!("`{text}` is not a network like 10.96.0.0/16")))
+}
+
+/// `'10.96.0.0/16' | host(1)` is 10.96.0.1: the address that many above the network's own.
+fn nth_host(network: String, index: u32) -> Result<String, Error> {
+    let parsed = parse_network(&network)?;
+    let address = match parsed.network() {
+        std::net::IpAddr::V4(base) => {
+            u32::from(base).checked_add(index).map(|sum| std::net::Ipv4Addr::from(sum).into())
+        }
+        std::net::IpAddr::V6(base) => {
+            u128::from(base).checked_add(index.into()).map(|sum| std::net::Ipv6Addr::from(sum).into())
+        }
+    };
+    let inside = address.filter(|address: &std::net::IpAddr| parsed.contains(address));
+    inside.map(|address| address.to_string()).ok_or_else(|| refuse(format!("{network} has no address number {index}")))
+}
+
+/// `kubernetes.version is at_least('1.24')`: dot-separated numbers, compared as numbers; a leading `v` is ignored.
+fn at_least(version: String, least: String) -> Result<bool, Error> {
+    let numbers = |text: &str| -> Result<Vec<u64>, Error> {
+        let bad = || refuse(format!("`{text}` is not a version like 1.34.2"));
+        text.trim_start_matches('v').split('.').map(|part| part.parse().map_err(|_| bad())).collect()
+    };
+    Ok(numbers(&version)? >= numbers(&least)?)
+}
+
+/// A template value as JSON, keys sorted.
+pub fn to_json(value: &Value) -> Result<serde_json::Value, Error> {
+    match value.kind() {
+        ValueKind::Undefined | ValueKind::None => Err(refuse("a value is missing")),
+        ValueKind::Bool => Ok(value.is_true().into()),
+        ValueKind::Number => match (i64::try_from(value.clone()), f64::try_from(value.clone())) {
+            (Ok(whole), _) => Ok(whole.into()),
+            (_, Ok(number)) => Ok(number.into()),
+            _ => Err(refuse(format!("{value} is not a number that can be written"))),
+        },
+        ValueKind::String => Ok(value.as_str().unwrap_or_default().into()),
+        ValueKind::Map => {
+            let entry = |key: Value| {
+                let name = key.as_str().map(str::to_owned).ok_or_else(|| refuse("a key is not a string"))?;
+                Ok((name, to_json(&value.get_item(&key)?)?))
+            };
+            value.try_iter()?.map(entry).collect()
+        }
+        ValueKind::Seq | ValueKind::Iterable => value.try_iter()?.map(|item| to_json(&item)).collect(),
+        // An invalid value says of itself what is wrong.
+        ValueKind::Invalid => Err(refuse(value.to_string())),
+        kind => Err(refuse(format!("a {kind} cannot be written"))),
+    }
+}
+
+fn write_plain(out: &mut Output, _: &mut State, value: &Value) -> Result<(), Error> {
+    match value.kind() {
+        ValueKind::Invalid => Err(refuse(value.to_string())),
+        ValueKind::String | ValueKind::Number => Ok(write!(out, "{value}")?),
+        // Jinja's own spelling is Python's; ours is that of TOML and of every file that we write.
+        ValueKind::Bool => Ok(write!(out, "{}", value.is_true())?),
+        ValueKind::Undefined => Err(Error::from(ErrorKind::UndefinedError)),
+        kind => Err(refuse(format!(
+            "a {kind} cannot become a part of a string; pick an item, use `join`, or write {{ expr = \"...\" }}"
+        ))),
+    }
+}
+
+fn write_marked(out: &mut Output, _: &mut State, value: &Value) -> Result<(), Error> {
+    if let Some(text) = value.as_str() {
+        if text.contains(OPEN) {
+            return Ok(out.write_str(text)?); // What a macro or a set block made: its values are marked already.
+        }
+        let kind = if value.is_safe() { 'r' } else { 's' };
+        return Ok(write!(out, "{OPEN}{kind}{text}{CLOSE}")?);
+    }
+    match value.kind() {
+        ValueKind::Undefined => Err(Error::from(ErrorKind::UndefinedError)),
+        ValueKind::Number | ValueKind::Bool => Ok(write!(out, "{OPEN}n{}{CLOSE}", to_json(value)?)?),
+        _ => Ok(write!(out, "{OPEN}j{}{CLOSE}", to_json(value)?)?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn string(source: &str) -> Result<String, Error> {
+        let scope = minijinja::context! { a => "x", list => [1, 2], version => "1.10.2", net => "10.96.0.0/29" };
+        Engine::default().strings.render_str(source, scope)
+    }
+
+    #[test]
+    fn strict_and_blind() {
+        assert_eq!(string("{{ a }}-{{ list | join(',') }}").unwrap(), "x-1,2");
+        for source in [
+            "{{ b }}",
+            "{{ a.b }}",
+            "{{ list }}",
+            "{{ none }}",
+            "{{ debug() }}",
+            "{% include 'x' %}",
+            "{{ env('HOME') }}",
+            "{{ now() }}",
+        ] {
+            assert!(string(source).is_err(), "{source}");
+        }
+    }
+
+    #[test]
+    fn networks_and_versions() {
+        assert_eq!(
+            string("{{ net | host(1) }} {{ net | prefix }} {{ 'fd00::/8' | host(10) }}").unwrap(),
+            "10.96.0.1 29 fd00::a"
+        );
+        assert!(string("{{ net | host(8) }}").is_err() && string("{{ a | host(1) }}").is_err());
+        assert_eq!(string("{{ version is at_least('1.9') }} {{ version is at_least('1.11') }}").unwrap(), "true false");
+    }
+
+    #[test]
+    fn values_in_files_are_marked_through_macros_too() {
+        let engine = Engine::default();
+        let source = "{% macro m(x) %}<{{ x }}>{% endmacro %}{{ m(a) }} {{ 1 }} {{ [a] }} {{ a | raw }}\n";
+        let text = engine.files.render_str(source, minijinja::context! { a => "x" }).unwrap();
+        assert_eq!(text, "<\u{1}sx\u{2}> \u{1}n1\u{2} \u{1}j[\"x\"]\u{2} \u{1}rx\u{2}\n");
+    }
+}

@@ -1,1 +1,300 @@
-//! What is asked.
+//! What is asked: one cluster, its machines, and where their files come from. Pure data; nothing is fetched, issued or
+//! written here.
+//!
+//! ```text
+//! profiles/NAME.toml --load: extends, merge--> one document --render, read, check--> Profile
+//! ```
+
+mod load;
+pub mod lock;
+pub mod schema;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use crate::digest::Digest;
+use crate::document::{self, Data, Field, Placed, Table, Value};
+use crate::epoch::Epoch;
+use crate::error::{Error, Faults, Result};
+use crate::overlay::{Engine, Global, Scope};
+
+pub use load::merge;
+pub use lock::Lock;
+pub use schema::{Arch, LayersDeclaration, NodeDeclaration, OutputDeclaration, ProfileDeclaration, SecretsDeclaration};
+
+/// A profile whose own values are resolved. What overlays make of it is a [`Plan`](crate::build::Plan).
+#[derive(Debug)]
+pub struct Profile {
+    /// The profile's name: its file's path below `profiles/`, without `.toml`.
+    pub name: String,
+    /// The project's root: the directory that holds `overlays/`.
+    pub project: PathBuf,
+    /// The profile's file.
+    pub file: PathBuf,
+    /// The documents that were merged, the outermost base first. Their flags and modules are applied in this order.
+    pub layers: Vec<Value>,
+    /// The merged document, nothing rendered.
+    pub document: Value,
+    /// Its resolved values.
+    pub declared: ProfileDeclaration,
+    /// The one instant that the release knows.
+    pub epoch: Epoch,
+    /// The modification time of every file.
+    pub mtime: Epoch,
+    /// The machines, in the order of the profile.
+    pub nodes: Vec<Node>,
+    /// The names that every template sees: the cluster, the network, all nodes.
+    pub scope: Arc<Scope>,
+    /// SHA-256 over the merged document.
+    pub digest: Digest,
+}
+
+/// One machine.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Its name, a DNS label.
+    pub name: String,
+    /// Its resolved declaration.
+    pub declared: NodeDeclaration,
+    /// Its part of the document, nothing rendered.
+    pub document: Value,
+    /// What templates see as `node`.
+    pub object: minijinja::Value,
+}
+
+impl Profile {
+    /// Loads a profile with all that it extends, and resolves its own values. `source_date_epoch` serves where the
+    /// profile has no epoch.
+    pub fn load(file: &Path, source_date_epoch: Option<Epoch>) -> Result<Profile> {
+        let (project, file) = load::find_project(file)?;
+        let layers = load::load_layers(&project, &file)?;
+        let mut document = load::merge_all(&layers)?;
+        if let Some(epoch) = source_date_epoch {
+            document = load::set_default_epoch(&document, epoch);
+        }
+        // Unknown keys first, and before anything is rendered: a wrong key explains many a wrong value.
+        document::unknown_keys::<ProfileDeclaration>(&document)?;
+        let (scope, node_documents) = scope(&document)?;
+        let rendered = render_own(&scope, &document, &node_documents)?;
+        let declared: ProfileDeclaration = document::read(&rendered)?;
+        let epoch = declared.cluster.epoch.as_ref();
+        let epoch = epoch.ok_or_else(|| no_epoch(&document))?.value;
+        let objects = scope.nodes().to_vec();
+        let nodes = declared.nodes.iter().zip(node_documents).zip(objects);
+        let nodes = nodes.map(|((declared, document), object)| Node {
+            name: declared.name.value.clone(),
+            declared: declared.value.clone(),
+            document,
+            object,
+        });
+        let profile = Profile {
+            name: load::name(&file),
+            digest: Digest::of(document.to_json().to_string().as_bytes()),
+            mtime: declared.cluster.mtime,
+            nodes: nodes.collect(),
+            project,
+            file,
+            layers,
+            document,
+            declared,
+            epoch,
+            scope,
+        };
+        profile.check()?;
+        Ok(profile)
+    }
+
+    /// Where the lock is: beside the profile.
+    pub fn lock_file(&self) -> PathBuf {
+        self.file.with_extension("lock")
+    }
+
+    /// What is wrong with the values as such, each readable by itself.
+    fn check(&self) -> Result<()> {
+        let mut faults = Faults::new();
+        let cluster = &self.declared.cluster;
+        check_name("a cluster's name", &cluster.name, &mut faults);
+        self.check_nodes(&mut faults);
+        self.check_addresses(&mut faults);
+        check_twice("overlay", self.declared.overlays.iter(), &mut faults);
+        let mut outputs = BTreeSet::new();
+        for output in &self.declared.outputs {
+            if !outputs.insert((output.format.value, output.layers)) {
+                faults
+                    .push(Error::usage(format!("the output {} is asked for twice", *output.format)).at(&output.place));
+            }
+            let split = output.layers == LayersDeclaration::Split;
+            if split && output.secrets == SecretsDeclaration::Include {
+                let error = Error::usage("`secrets` is for `layers = \"merged\"`: split layers have one of their own");
+                faults.push(error.at(&output.place));
+            }
+        }
+        let known: BTreeSet<&str> = self.declared.overlays.iter().map(|name| name.as_str()).collect();
+        for (name, vars) in &self.declared.vars {
+            if !known.contains(name.as_str()) {
+                let error = Error::usage(format!("[vars.{name}] is for no overlay of this profile")).at(&vars.place);
+                faults.push(match document::nearest(name, known.iter().copied()) {
+                    Some(near) => error.advise(format!("did you mean `{near}`?")),
+                    None => error,
+                });
+            }
+        }
+        faults.finish(())
+    }
+
+    fn check_nodes(&self, faults: &mut Faults) {
+        if self.nodes.is_empty() {
+            faults.push(
+                Error::usage("a profile names at least one machine").advise("add [[nodes]]").at(&self.document.place),
+            );
+        }
+        let mut macs = BTreeMap::new();
+        for node in &self.declared.nodes {
+            check_name("a node's name", &node.name, faults);
+            let Some(mac) = &node.mac else { continue };
+            let octets: Vec<_> = mac.split(':').collect();
+            let hex = |octet: &&str| octet.len() == 2 && octet.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+            if octets.len() != 6 || !octets.iter().all(hex) {
+                let error = Error::usage(format!("`{}` is not a MAC address like 52:54:00:00:05:0b", mac.value));
+                faults.push(error.advise("write it in lower case").at(&mac.place));
+            }
+            if let Some(other) = macs.insert(mac.value.clone(), node.name.value.clone()) {
+                faults.push(
+                    Error::usage(format!("nodes {other} and {} have one MAC address", node.name.value)).at(&mac.place),
+                );
+            }
+        }
+        // Names are unique by the merge: two tables of one name in a file are told there.
+        let mut addresses: BTreeMap<IpAddr, &str> = BTreeMap::new();
+        for node in &self.declared.nodes {
+            for address in node.address.iter().chain(&node.addresses) {
+                if let Some(other) = addresses.insert(address.value, &node.name) {
+                    let message = format!("nodes {other} and {} have one address, {}", node.name.value, address.value);
+                    faults.push(Error::usage(message).at(&address.place));
+                }
+            }
+        }
+    }
+
+    /// A machine outside its own network cannot be reached: told here, where the line is known.
+    fn check_addresses(&self, faults: &mut Faults) {
+        let network = &self.declared.network;
+        let Some(machines) = &network.machine_cidr else { return };
+        let inside = |address: &Placed<IpAddr>, what: String, faults: &mut Faults| {
+            if same_family(&machines.value, &address.value) && !machines.contains(&address.value) {
+                let message = format!("{what} {} is outside machine-cidr {}", address.value, machines.0);
+                faults.push(Error::usage(message).at(&address.place));
+            }
+        };
+        for node in &self.declared.nodes {
+            if let Some(address) = &node.address {
+                inside(address, format!("the address of {}", node.name.value), faults);
+            }
+        }
+        if let Some(gateway) = &network.gateway {
+            inside(gateway, "the gateway".into(), faults);
+        }
+    }
+}
+
+fn same_family(network: &IpNet, address: &IpAddr) -> bool {
+    matches!((network, address), (IpNet::V4(_), IpAddr::V4(_)) | (IpNet::V6(_), IpAddr::V6(_)))
+}
+
+fn no_epoch(document: &Value) -> Error {
+    let place = document.get("cluster").map_or(&document.place, |cluster| &cluster.place);
+    let advice = "add `epoch = 2026-11-01T00:00:00Z` under [cluster], or set SOURCE_DATE_EPOCH";
+    Error::usage("the release has no epoch").advise(advice).at(place)
+}
+
+fn check_twice<'a>(what: &str, names: impl Iterator<Item = &'a Placed<String>>, faults: &mut Faults) {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if !seen.insert(name.as_str()) {
+            faults.push(Error::usage(format!("{what} `{}` is named twice", name.value)).at(&name.place));
+        }
+    }
+}
+
+/// Names become file names, host names and parts of certificates: RFC 1123 labels.
+fn check_name(what: &str, name: &Placed<String>, faults: &mut Faults) {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let edge = |c: char| inner(c) && c != '-';
+    let fine =
+        (1..=63).contains(&name.len()) && name.chars().all(inner) && name.starts_with(edge) && name.ends_with(edge);
+    if !fine {
+        let message = format!("{what} is a DNS label (a-z, 0-9, `-` inside, at most 63), not `{}`", name.value);
+        faults.push(Error::usage(message).at(&name.place));
+    }
+}
+
+/// The names that templates see, and each node's document with what is derived added to it.
+fn scope(document: &Value) -> Result<(Arc<Scope>, Vec<Value>)> {
+    let engine = Arc::new(Engine::default());
+    let mut names = BTreeMap::new();
+    for name in ["cluster", "kubernetes", "network", "pki"] {
+        let value = document.get(name).cloned().unwrap_or_else(|| Value::empty_table(&document.place));
+        names.insert(name.to_owned(), Global::Document(value));
+    }
+    let nodes: Vec<_> =
+        document.get("nodes").map_or(&[][..], Value::items).iter().map(|node| derive(node, document)).collect();
+    Ok((Scope::root(engine, names, nodes.clone()), nodes))
+}
+
+/// A node with its full name and its architecture, which it has from the cluster if it does not say.
+fn derive(node: &Value, document: &Value) -> Value {
+    let Some(table) = node.as_table() else { return node.clone() };
+    let mut table = Table::clone(table);
+    let mut add = |key: &str, template: &str| {
+        let value = Value { place: node.place.clone(), data: Data::String(template.into()) };
+        table.entry(key.to_owned()).or_insert_with(|| Field { key: node.place.clone(), value });
+    };
+    add("arch", "{{ cluster.arch }}");
+    let domain = document.get("cluster").and_then(|cluster| cluster.get("domain"));
+    add(
+        "fqdn",
+        match (node.get("name"), domain) {
+            (Some(_), Some(_)) => "{{ node.name }}.{{ cluster.domain }}",
+            (Some(_), None) => "{{ node.name }}",
+            // That the name is missing is told when the node is read.
+            (None, _) => "",
+        },
+    );
+    Value { place: node.place.clone(), data: Data::Table(Arc::new(table)) }
+}
+
+/// The profile's own values rendered. What is for overlays (sources, flags, variables) is rendered later, for each
+/// node.
+fn render_own(scope: &Arc<Scope>, document: &Value, nodes: &[Value]) -> Result<Value> {
+    let Some(table) = document.as_table() else { return Ok(document.clone()) };
+    let mut faults = Faults::new();
+    let mut rendered = Table::new();
+    for (key, field) in table {
+        let value = match key.as_str() {
+            "sources" | "args" | "command" | "sysctl" | "modules" | "vars" => field.value.clone(),
+            "nodes" => {
+                let each = nodes.iter().map(|node| {
+                    let own = scope.child(BTreeMap::from([("node".to_owned(), Global::Document(node.clone()))]));
+                    let kept = without_vars(node);
+                    faults.note(own.render(&kept)).unwrap_or(kept)
+                });
+                Value { place: field.value.place.clone(), data: Data::Array(Arc::new(each.collect())) }
+            }
+            _ => faults.note(scope.render(&field.value)).unwrap_or_else(|| field.value.clone()),
+        };
+        rendered.insert(key.clone(), Field { key: field.key.clone(), value });
+    }
+    faults.finish(Value { place: document.place.clone(), data: Data::Table(Arc::new(rendered)) })
+}
+
+/// A node without its variables, which may refer to what only an overlay's scope has.
+fn without_vars(node: &Value) -> Value {
+    let Some(table) = node.as_table() else { return node.clone() };
+    let mut table = Table::clone(table);
+    table.remove("vars");
+    Value { place: node.place.clone(), data: Data::Table(Arc::new(table)) }
+}

@@ -1,0 +1,195 @@
+//! From files to one document: a profile, what it extends, and what extends that.
+//!
+//! Tables are merged key by key. `nodes` are merged by name. Everything else is replaced whole by the later one.
+//! `false` in the place of a source, a flag, a kernel parameter or a node removes it.
+
+use std::collections::BTreeSet;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use crate::disk;
+use crate::document::{Data, Field, Table, Value};
+use crate::epoch::{self, Epoch};
+use crate::error::{Error, Faults, Place, Result};
+
+/// The largest profile, in bytes.
+const LARGEST: u64 = 4 << 20;
+/// The longest chain of `extends`.
+const DEEPEST: usize = 16;
+
+/// What every profile starts from.
+const DEFAULTS: &str = r#"
+[cluster]
+arch = "amd64"
+mtime = 1980-01-01T00:00:00Z
+usr-merge = true
+
+[network]
+service-domain = "cluster.local"
+"#;
+
+/// The project that a profile is in, and the profile's path from there.
+pub fn find_project(file: &Path) -> Result<(PathBuf, PathBuf)> {
+    let absolute = epoch::working_directory()?.join(file);
+    let folder = absolute.parent().unwrap_or(&absolute);
+    let name = absolute.file_name().ok_or_else(|| Error::usage(format!("{} is not a file", file.display())))?;
+    if !disk::exists(&absolute) {
+        return Err(Error::usage(format!("there is no profile {}", file.display())));
+    }
+    let absolute = disk::canonical(folder)?.join(name);
+    let project = absolute.ancestors().skip(1).find(|folder| disk::exists(&folder.join("overlays")));
+    let project = project.ok_or_else(|| {
+        let message = format!("{} is in no project: no directory above it holds overlays/", file.display());
+        Error::usage(message)
+    })?;
+    let below = absolute.strip_prefix(project).unwrap_or(&absolute).to_path_buf();
+    Ok((project.to_path_buf(), below))
+}
+
+/// The profile's name: its path below `profiles/`, without the ending.
+pub fn name(file: &Path) -> String {
+    let below = file.strip_prefix("profiles").unwrap_or(file);
+    below.with_extension("").display().to_string()
+}
+
+/// The documents of a profile, the outermost base first, the built-in defaults before all.
+pub fn load_layers(project: &Path, file: &Path) -> Result<Vec<Value>> {
+    let mut layers = Vec::new();
+    let mut chain: Vec<PathBuf> = Vec::new();
+    let mut next = Some((file.to_path_buf(), None::<Place>));
+    while let Some((file, place)) = next {
+        let told = |error: Error| match &place {
+            Some(place) => error.at(place),
+            None => error,
+        };
+        if chain.contains(&file) {
+            let names: Vec<_> = chain.iter().chain([&file]).map(|file| file.display().to_string()).collect();
+            return Err(told(Error::usage(format!("the profiles extend each other: {}", names.join(" -> ")))));
+        }
+        if chain.len() == DEEPEST {
+            return Err(told(Error::usage(format!("more than {DEEPEST} profiles extend each other"))));
+        }
+        let shown = file.display().to_string();
+        let bytes = disk::read_beneath(project, &file, LARGEST).map_err(told)?;
+        let text = String::from_utf8(bytes).map_err(|_| Error::usage(format!("{shown} is not UTF-8")))?;
+        let document = Value::parse(&text, &shown)?;
+        next = match document.get("extends") {
+            None => None,
+            Some(base) => Some((extended(&file, base)?, Some(base.place.clone()))),
+        };
+        layers.push(document);
+        chain.push(file);
+    }
+    layers.push(Value::parse(DEFAULTS, "(built-in defaults)")?);
+    layers.reverse();
+    Ok(layers)
+}
+
+/// The path from the project's root that `extends` names, relative to the file that it stands in.
+fn extended(file: &Path, base: &Value) -> Result<PathBuf> {
+    let bad = |message: &str| Err(Error::usage(message).at(&base.place));
+    let Some(text) = base.as_str() else { return bad("`extends` takes the path of a profile, as a string") };
+    let mut path = file.parent().unwrap_or(Path::new("")).to_path_buf();
+    for component in Path::new(text).components() {
+        match component {
+            Component::Normal(name) => path.push(name),
+            Component::CurDir => {}
+            Component::ParentDir if path.pop() => {}
+            _ => return bad("`extends` leads out of the project"),
+        }
+    }
+    Ok(path)
+}
+
+/// All layers as one document.
+pub fn merge_all(layers: &[Value]) -> Result<Value> {
+    let mut faults = Faults::new();
+    let mut merged: Option<Value> = None;
+    let mut nodes = Vec::new();
+    let mut nodes_place = None;
+    for layer in layers {
+        if let Some(declared) = layer.get("nodes") {
+            nodes_place = Some(declared.place.clone());
+            merge_nodes(&mut nodes, declared, &mut faults);
+        }
+        merged = Some(match merged {
+            None => layer.clone(),
+            Some(base) => merge(&base, layer),
+        });
+    }
+    let merged = merged.ok_or_else(|| Error::bug("a profile without layers"))?;
+    let Some(place) = nodes_place else { return faults.finish(merged) };
+    let nodes = nodes.into_iter().map(|(_, node)| node).collect();
+    let nodes = Value { place: place.clone(), data: Data::Array(Arc::new(nodes)) };
+    let list = Table::from([("nodes".to_owned(), Field { key: place.clone(), value: nodes })]);
+    let list = Value { place: merged.place.clone(), data: Data::Table(Arc::new(list)) };
+    faults.finish(merge(&merged, &list))
+}
+
+/// `over` laid on `base`: tables are merged, anything else is replaced.
+pub fn merge(base: &Value, over: &Value) -> Value {
+    let (Data::Table(below), Data::Table(above)) = (&base.data, &over.data) else { return over.clone() };
+    let mut merged = Table::clone(below);
+    for (key, field) in above.iter() {
+        let value = match merged.get(key) {
+            Some(old) => merge(&old.value, &field.value),
+            None => field.value.clone(),
+        };
+        merged.insert(key.clone(), Field { key: field.key.clone(), value });
+    }
+    Value { place: over.place.clone(), data: Data::Table(Arc::new(merged)) }
+}
+
+/// Merges one layer's nodes into those of the layers before, by name; a new one comes last. A layer gives a list of
+/// tables, or a table by name, in which `NAME = false` removes the node.
+fn merge_nodes(nodes: &mut Vec<(String, Value)>, declared: &Value, faults: &mut Faults) {
+    let given: Vec<(String, Value)> = match &declared.data {
+        Data::Table(table) => table.iter().map(|(name, field)| (name.clone(), named(name, &field.value))).collect(),
+        Data::Array(items) => items.iter().map(|node| (name_of(node), node.clone())).collect(),
+        _ => {
+            let error = Error::usage(format!("`nodes` is {}, not a list of tables", declared.kind()));
+            return faults.push(error.at(&declared.place));
+        }
+    };
+    let mut seen = BTreeSet::new();
+    for (name, node) in given {
+        if !seen.insert(name.clone()) && !name.is_empty() {
+            faults.push(Error::usage(format!("the node `{name}` is given twice")).at(&node.place));
+        }
+        // A node without a name is kept apart; it is told to have none when it is read.
+        let old = nodes.iter().position(|(other, _)| *other == name && !name.is_empty());
+        match (old, node.data == Data::Boolean(false)) {
+            (Some(index), true) => drop(nodes.remove(index)),
+            (Some(index), false) => nodes[index].1 = merge(&nodes[index].1, &node),
+            (None, true) => faults.push(Error::usage(format!("there is no node `{name}` to remove")).at(&node.place)),
+            (None, false) => nodes.push((name, node)),
+        }
+    }
+}
+
+fn name_of(node: &Value) -> String {
+    node.get("name").and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// A node that was written by name has that name.
+fn named(name: &str, node: &Value) -> Value {
+    let Some(table) = node.as_table() else { return node.clone() };
+    let mut table = Table::clone(table);
+    let value = text(name, &node.place);
+    table.entry("name".to_owned()).or_insert_with(|| Field { key: node.place.clone(), value });
+    Value { place: node.place.clone(), data: Data::Table(Arc::new(table)) }
+}
+
+fn text(text: &str, place: &Place) -> Value {
+    Value { place: place.clone(), data: Data::String(text.into()) }
+}
+
+/// The document with an epoch, if it has none.
+pub fn set_default_epoch(document: &Value, epoch: Epoch) -> Value {
+    let place = Place { file: "SOURCE_DATE_EPOCH".into(), line: 1, column: 1 };
+    let field = |data| Field { key: place.clone(), value: Value { place: place.clone(), data } };
+    let epoch = Table::from([("epoch".to_owned(), field(Data::Instant(epoch)))]);
+    let cluster = Table::from([("cluster".to_owned(), field(Data::Table(Arc::new(epoch))))]);
+    let default = Value { place: place.clone(), data: Data::Table(Arc::new(cluster)) };
+    merge(&default, document)
+}

@@ -1,0 +1,355 @@
+//! The lock: the SHA-256 and size of every source, and of every member taken from it. Only `lock` writes one; `build`
+//! takes nothing that is not in it.
+//!
+//! ```toml
+//! version = 1
+//! seed = "..."                  # the seed's fingerprint, if a seed was given
+//!
+//! [[sources]]
+//! name = "etcd"
+//! from = "url https://example.org/etcd.tar.gz"
+//! sha256 = "..."
+//! size = 17
+//!
+//! [[sources.members]]
+//! pattern = "*/etcd"
+//! path = "etcd-v3.6.5/etcd"
+//! sha256 = "..."
+//! size = 17
+//! executable = true
+//! ```
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::digest::Digest;
+use crate::disk::{self, Access};
+use crate::document::{self, Placed, Value};
+use crate::error::{Error, Faults, Result};
+
+/// The format's version; another one is refused.
+const VERSION: i64 = 1;
+/// The largest lock, in bytes: some ten thousand sources.
+const LARGEST: u64 = 64 << 20;
+
+/// A lock's contents, sorted by source.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Lock {
+    /// The fingerprint of the seed that keys come from.
+    pub seed: Option<String>,
+    /// What is pinned, by what was wanted.
+    pub sources: BTreeMap<Wanted, Locked>,
+    /// SHA-256 of the lock's bytes.
+    pub digest: Option<Digest>,
+}
+
+/// A source as a profile wants it: its name, and where it comes from with everything rendered.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Wanted {
+    /// The source's name.
+    pub name: String,
+    /// `url URL`, `path FILE` or `deb PACKAGE[=VERSION] ARCH`.
+    pub from: String,
+}
+
+/// What is pinned of one source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Locked {
+    /// SHA-256 of the file.
+    pub sha256: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The resolved version, for a package.
+    pub version: Option<String>,
+    /// Its members, sorted by pattern and path.
+    pub members: Vec<LockedMember>,
+}
+
+/// What is pinned of one member.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LockedMember {
+    /// The glob that took it.
+    pub pattern: String,
+    /// Its name in the archive.
+    pub path: String,
+    /// SHA-256 of its bytes.
+    pub sha256: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Whether it is executable in the archive.
+    pub executable: bool,
+}
+
+/// Why a lock does not serve a profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Staleness {
+    /// There is no lock.
+    NoLock,
+    /// A source is not in it.
+    Missing(String),
+    /// A source is in it from elsewhere.
+    Moved {
+        /// The source.
+        name: String,
+        /// Where the lock has it from.
+        locked: String,
+        /// Where the profile wants it from.
+        wanted: String,
+    },
+    /// A source's members are other ones.
+    Members {
+        /// The source.
+        name: String,
+        /// A glob that is wanted and not locked, or locked and not wanted.
+        pattern: String,
+    },
+    /// It has a source that the profile does not.
+    Extra(String),
+}
+
+impl fmt::Display for Staleness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Staleness::NoLock => write!(f, "there is no lock"),
+            Staleness::Missing(name) => write!(f, "the lock is stale: source `{name}` is not in it"),
+            Staleness::Moved { name, locked, wanted } => {
+                write!(f, "the lock is stale: source `{name}` is locked from `{locked}`, the profile wants `{wanted}`")
+            }
+            Staleness::Members { name, pattern } => {
+                write!(f, "the lock is stale: source `{name}` is locked with other members: `{pattern}` differs")
+            }
+            Staleness::Extra(name) => {
+                write!(f, "the lock is stale: source `{name}` is in it, and the profile has none")
+            }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LockDocument {
+    version: Placed<i64>,
+    seed: Option<String>,
+    #[serde(default)]
+    sources: Vec<Placed<SourceDocument>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SourceDocument {
+    name: String,
+    from: String,
+    sha256: Digest,
+    size: u64,
+    version: Option<String>,
+    #[serde(default)]
+    members: Vec<MemberDocument>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MemberDocument {
+    pattern: String,
+    path: String,
+    sha256: Digest,
+    size: u64,
+    executable: bool,
+}
+
+impl Lock {
+    /// Reads a lock's text; `file` is how errors name it.
+    pub fn parse(text: &str, file: &str) -> Result<Lock> {
+        let remedy = format!("take it from version control, or write it anew with `mastermold lock`: {file}");
+        let document = Value::parse(text, file).map_err(|error| error.advise(remedy.clone()))?;
+        if let Some(version) =
+            document.get("version").filter(|version| version.data != document::Data::Integer(VERSION))
+        {
+            let message =
+                format!("this lock has format version {}, and this mastermold reads {VERSION}", version.to_json());
+            return Err(Error::usage(message).at(&version.place));
+        }
+        let read: LockDocument = document::read(&document).map_err(|error| error.advise(remedy))?;
+        debug_assert_eq!(read.version.value, VERSION);
+        let mut faults = Faults::new();
+        let mut lock = Lock { seed: read.seed, sources: BTreeMap::new(), digest: Some(Digest::of(text.as_bytes())) };
+        for source in read.sources {
+            let Placed { place, value } = source;
+            let wanted = Wanted { name: value.name, from: value.from };
+            let mut members: Vec<_> = value.members.into_iter().map(MemberDocument::locked).collect();
+            members.sort();
+            let locked = Locked { sha256: value.sha256, size: value.size, version: value.version, members };
+            let name = wanted.name.clone();
+            if lock.sources.insert(wanted, locked).is_some() {
+                faults.push(Error::usage(format!("source `{name}` is locked twice")).at(&place));
+            }
+        }
+        faults.finish(lock)
+    }
+
+    /// Reads a lock; none if there is no file.
+    pub fn load(path: &Path, shown: &str) -> Result<Option<Lock>> {
+        match disk::kind(path)? {
+            None => Ok(None),
+            Some(_) => Lock::parse(&disk::read_text(path, LARGEST)?, shown).map(Some),
+        }
+    }
+
+    /// Writes the lock in the place of what is at `path`.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        disk::write(path, self.to_text().as_bytes(), Access::Public)
+    }
+
+    /// The lock's text: the same for the same lock.
+    pub fn to_text(&self) -> String {
+        let mut text =
+            String::from("# Written by `mastermold lock`. Review it, keep it under version control, do not edit it.\n");
+        text += &format!("version = {VERSION}\n");
+        if let Some(seed) = &self.seed {
+            text += &format!("seed = {}\n", quote(seed));
+        }
+        for (wanted, locked) in &self.sources {
+            text += &format!("\n[[sources]]\nname = {}\nfrom = {}\n", quote(&wanted.name), quote(&wanted.from));
+            text += &format!("sha256 = \"{}\"\nsize = {}\n", locked.sha256, locked.size);
+            if let Some(version) = &locked.version {
+                text += &format!("version = {}\n", quote(version));
+            }
+            for member in &locked.members {
+                text += &format!(
+                    "\n[[sources.members]]\npattern = {}\npath = {}\n",
+                    quote(&member.pattern),
+                    quote(&member.path)
+                );
+                text += &format!(
+                    "sha256 = \"{}\"\nsize = {}\nexecutable = {}\n",
+                    member.sha256, member.size, member.executable
+                );
+            }
+        }
+        text
+    }
+
+    /// Every reason why this lock does not serve what is wanted, each source with the globs of its members.
+    pub fn staleness(&self, wanted: &BTreeMap<Wanted, Vec<String>>) -> Vec<Staleness> {
+        let mut reasons = Vec::new();
+        for (want, patterns) in wanted {
+            let Some(locked) = self.sources.get(want) else {
+                reasons.push(self.moved(want));
+                continue;
+            };
+            let mut have: Vec<&str> = locked.members.iter().map(|member| member.pattern.as_str()).collect();
+            have.dedup();
+            let differs = patterns.iter().map(String::as_str).find(|pattern| !have.contains(pattern));
+            let differs =
+                differs.or_else(|| have.into_iter().find(|pattern| !patterns.iter().any(|want| want == pattern)));
+            if let Some(pattern) = differs {
+                reasons.push(Staleness::Members { name: want.name.clone(), pattern: pattern.to_owned() });
+            }
+        }
+        let unwanted = self.sources.keys().filter(|locked| !wanted.keys().any(|want| want.name == locked.name));
+        reasons.extend(unwanted.map(|locked| Staleness::Extra(locked.name.clone())));
+        reasons
+    }
+
+    fn moved(&self, want: &Wanted) -> Staleness {
+        match self.sources.keys().find(|locked| locked.name == want.name) {
+            None => Staleness::Missing(want.name.clone()),
+            Some(locked) => {
+                Staleness::Moved { name: want.name.clone(), locked: locked.from.clone(), wanted: want.from.clone() }
+            }
+        }
+    }
+}
+
+impl MemberDocument {
+    fn locked(self) -> LockedMember {
+        let MemberDocument { pattern, path, sha256, size, executable } = self;
+        LockedMember { pattern, path, sha256, size, executable }
+    }
+}
+
+fn quote(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Lock {
+        let member = |pattern: &str, path: &str| LockedMember {
+            pattern: pattern.into(),
+            path: path.into(),
+            sha256: Digest::of(path.as_bytes()),
+            size: 3,
+            executable: true,
+        };
+        let locked = Locked {
+            sha256: Digest::of(b"x"),
+            size: 17,
+            version: Some("1.0-\"x\"".into()),
+            members: vec![member("*/a", "v/a"), member("*/b*", "v/b1"), member("*/b*", "v/b2")],
+        };
+        let wanted = Wanted { name: "etcd".into(), from: "url https://example.org/x".into() };
+        Lock { seed: Some("ab".into()), sources: BTreeMap::from([(wanted, locked)]), digest: None }
+    }
+
+    #[test]
+    fn written_and_read() {
+        let text = sample().to_text();
+        let read = Lock::parse(&text, "x.lock").unwrap();
+        assert_eq!(Lock { digest: None, ..read.clone() }, sample());
+        assert_eq!(read.digest, Some(Digest::of(text.as_bytes())));
+        assert_eq!(read.to_text(), text);
+    }
+
+    #[test]
+    fn a_damaged_lock_is_refused_with_a_place_and_a_remedy() {
+        let text = sample().to_text();
+        let digest = Digest::of(b"x").to_string();
+        let source = text.split_once("\n[[sources]]").unwrap().1;
+        let cases = [
+            text.replace(&digest, &digest.to_uppercase()),
+            text.replace(&digest, &digest[1..]),
+            text.replace("size = 17", "size = -1"),
+            text.replace("version = 1\n", "version = 2\n"),
+            text.replace("version = 1\n", ""),
+            text.replace("name = ", "nmae = "),
+            text.replace("seed = ", "<<<<<<< HEAD\nseed = "),
+            text.replace("size = 17", "size = 17\nsize = 17"),
+            format!("{text}\n[[sources]]{source}"),
+            text[..text.len() - 20].to_owned(),
+            String::new(),
+        ];
+        for (index, text) in cases.iter().enumerate() {
+            let error = Lock::parse(text, "x.lock").expect_err(&format!("case {index}"));
+            assert_eq!(error.class().code(), 2);
+            assert!(error.to_string().starts_with("x.lock:"), "case {index}: {error}");
+        }
+    }
+
+    #[test]
+    fn stale_for_a_named_reason() {
+        let lock = sample();
+        let want = |name: &str, from: &str, patterns: &[&str]| {
+            let wanted = Wanted { name: name.into(), from: from.into() };
+            BTreeMap::from([(wanted, patterns.iter().map(|p| p.to_string()).collect::<Vec<_>>())])
+        };
+        let here = "url https://example.org/x";
+        assert_eq!(lock.staleness(&want("etcd", here, &["*/a", "*/b*"])), []);
+        assert_eq!(
+            lock.staleness(&want("etcd", here, &["*/a"])),
+            [Staleness::Members { name: "etcd".into(), pattern: "*/b*".into() }]
+        );
+        assert!(matches!(
+            lock.staleness(&want("etcd", "url https://example.org/y", &[]))[..],
+            [Staleness::Moved { .. }]
+        ));
+        assert_eq!(
+            lock.staleness(&want("runc", here, &[])),
+            [Staleness::Missing("runc".into()), Staleness::Extra("etcd".into())]
+        );
+    }
+}

@@ -1,1 +1,35 @@
-//! What is delivered.
+//! What is delivered: a release, its manifests, its sums, and the check that it is what was signed.
+//!
+//! ```text
+//! CLUSTER/VERSION/public/manifest.json             the release: its identity, its artifacts
+//!                        SHA256SUMS                every file of public/ (and of secrets/, in its own)
+//!                        SHA256SUMS.minisig        the signature of exactly these bytes
+//!                        layers/common-ID.json     what several nodes share
+//!                        NODE/manifest.json        what a node has
+//!                 secrets/NODE/..., admin/..., SHA256SUMS, SHA256SUMS.minisig
+//! ```
+//!
+//! A release directory that has its name is whole: it is written beside its place and renamed in one step.
+
+pub mod inspect;
+pub mod manifest;
+pub mod release;
+pub mod sums;
+pub mod verify;
+
+pub use inspect::{Inspected, inspect};
+pub use manifest::{Artifact, CommonManifest, FileRecord, FileType, Manifest, NodeManifest, NodeRecord};
+pub use release::{Draft, Existing, Outcome};
+pub use sums::Sums;
+pub use verify::{Asked, Part, Secrets, Verified, check_sums, identity_comment, verify};
+
+/// The directory that may be served to anyone.
+pub const PUBLIC: &str = "public";
+/// The directory that only its owner may read.
+pub const SECRETS: &str = "secrets";
+/// The release's manifest, in [`PUBLIC`].
+pub const MANIFEST: &str = "manifest.json";
+/// The list of digests, in each of the two.
+pub const SUMS: &str = "SHA256SUMS";
+/// The signature of the list.
+pub const SIGNATURE: &str = "SHA256SUMS.minisig";

@@ -1,0 +1,160 @@
+//! [`Draft`]: a release while it is written. It gets its name when it is whole, in one step.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::{PUBLIC, SECRETS, SUMS, Sums};
+use crate::digest::{Digest, HashWriter};
+use crate::disk::{self, Access, StagedDirectory};
+use crate::error::{Error, Result};
+use crate::tree::Secrecy;
+
+/// How long a build waits for another one that is giving its release a name.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A release that is being written.
+#[derive(Debug)]
+pub struct Draft {
+    staged: StagedDirectory,
+    cluster: PathBuf,
+    public: Mutex<Sums>,
+    secrets: Mutex<Sums>,
+}
+
+/// What became of a draft.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is a new release.
+    Written,
+    /// A release with the same contents was there, and stays, with its signatures.
+    Unchanged,
+    /// It replaced another one.
+    Replaced,
+}
+
+/// Whether a release with other contents may be replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// Only by the same contents.
+    Keep,
+    /// By any.
+    Replace,
+}
+
+impl Draft {
+    /// An empty draft in `out/CLUSTER`.
+    pub fn new(out: &Path, cluster: &str) -> Result<Draft> {
+        let cluster = out.join(cluster);
+        disk::create_directories(&cluster, Access::Public)?;
+        let staged = StagedDirectory::in_directory(&cluster)?;
+        disk::create_directories(&staged.path().join(PUBLIC), Access::Public)?;
+        disk::create_directories(&staged.path().join(SECRETS), Access::Private)?;
+        Ok(Draft { staged, cluster, public: Mutex::default(), secrets: Mutex::default() })
+    }
+
+    /// Writes a file at `path` below `public/` or `secrets/`; its digest and size. Several threads may add files.
+    pub fn add(
+        &self,
+        secrecy: Secrecy,
+        path: &str,
+        write: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>,
+    ) -> Result<(Digest, u64)> {
+        let (part, access, sums) = match secrecy {
+            Secrecy::Public => (PUBLIC, Access::Public, &self.public),
+            Secrecy::Secret => (SECRETS, Access::Private, &self.secrets),
+        };
+        let target = self.staged.path().join(part).join(path);
+        disk::create_directories(target.parent().unwrap_or(&target), access)?;
+        let mut writer = HashWriter::new(disk::create(&target, access)?);
+        write(&mut writer)?;
+        let (file, digest, size) = writer.finish();
+        disk::sync(&file, &target)?;
+        sums.lock().unwrap_or_else(PoisonError::into_inner).insert(path, digest);
+        Ok((digest, size))
+    }
+
+    /// As [`Draft::add`], with bytes that are there.
+    pub fn add_bytes(&self, secrecy: Secrecy, path: &str, bytes: &[u8]) -> Result<(Digest, u64)> {
+        self.add(secrecy, path, |out| out.write_all(bytes).map_err(|error| Error::io("writing", path, error)))
+    }
+
+    /// Writes the sums and gives the release its name, `out/CLUSTER/VERSION`.
+    pub fn finish(self, version: &str, existing: Existing) -> Result<(PathBuf, Outcome)> {
+        let target = self.cluster.join(version);
+        let public = self.public.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let secrets = self.secrets.into_inner().unwrap_or_else(PoisonError::into_inner);
+        for (part, sums, access) in [(PUBLIC, &public, Access::Public), (SECRETS, &secrets, Access::Private)] {
+            let path = self.staged.path().join(part).join(SUMS);
+            let file = disk::create(&path, access)?;
+            (&file).write_all(sums.to_text().as_bytes()).map_err(|error| Error::io("writing", &path, error))?;
+            disk::sync(&file, &path)?;
+        }
+        let _guard = disk::guard(&self.cluster.join(".lock"), PATIENCE)?;
+        if disk::kind(&target)?.is_none() {
+            self.staged.persist(&target, Access::Public)?;
+            return Ok((target, Outcome::Written));
+        }
+        if is_same(&target.join(PUBLIC), &public)? && is_same(&target.join(SECRETS), &secrets)? {
+            return Ok((target, Outcome::Unchanged));
+        }
+        if existing == Existing::Keep {
+            let message = format!("{} exists with other contents", target.display());
+            return Err(Error::usage(message).advise("raise [cluster] version, or replace it with --force"));
+        }
+        self.staged.persist(&target, Access::Public)?;
+        Ok((target, Outcome::Replaced))
+    }
+}
+
+/// Whether a part of a release that is there has exactly these files; damaged files are other files.
+fn is_same(part: &Path, sums: &Sums) -> Result<bool> {
+    let Ok(bytes) = disk::read(&part.join(SUMS), 64 << 20) else { return Ok(false) };
+    if bytes != sums.to_text().as_bytes() {
+        return Ok(false);
+    }
+    for (path, digest) in sums.iter() {
+        let Ok(mut file) = disk::open(&part.join(path)) else { return Ok(false) };
+        let mut hashed = HashWriter::new(std::io::sink());
+        std::io::copy(&mut file, &mut hashed).map_err(|error| Error::io("reading", part.join(path), error))?;
+        if hashed.finish().1 != *digest {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::disallowed_methods, reason = "tests look at the disk")]
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn draft(out: &Path, text: &str) -> Draft {
+        let draft = Draft::new(out, "prod").unwrap();
+        draft.add_bytes(Secrecy::Public, "a/b", text.as_bytes()).unwrap();
+        draft.add_bytes(Secrecy::Secret, "n/key", b"secret").unwrap();
+        draft
+    }
+
+    #[test]
+    fn whole_or_not_at_all_and_never_replaced_unasked() {
+        let out = tempfile::tempdir().unwrap();
+        let finish = |text, existing| draft(out.path(), text).finish("1.0", existing);
+        let (path, outcome) = finish("one", Existing::Keep).unwrap();
+        assert_eq!(outcome, Outcome::Written);
+        assert_eq!(finish("one", Existing::Keep).unwrap().1, Outcome::Unchanged);
+        assert_eq!(finish("two", Existing::Keep).unwrap_err().class().code(), 2);
+        assert_eq!(std::fs::read(path.join("public/a/b")).unwrap(), b"one");
+        assert_eq!(finish("two", Existing::Replace).unwrap().1, Outcome::Replaced);
+        assert_eq!(std::fs::read(path.join("public/a/b")).unwrap(), b"two");
+        std::fs::write(path.join("public/a/b"), "2wo").unwrap();
+        assert!(finish("two", Existing::Keep).is_err(), "a damaged release is not unchanged");
+        let mode = |path: PathBuf| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        let modes = ["public", "public/a", "public/a/b", "secrets", "secrets/n", "secrets/n/key", "secrets/SHA256SUMS"];
+        let modes = modes.map(|name| mode(path.join(name)));
+        assert_eq!(modes, [0o755, 0o755, 0o644, 0o700, 0o700, 0o600, 0o600]);
+        assert_eq!(disk::names(&out.path().join("prod")).unwrap(), [".lock", "1.0"]);
+    }
+}

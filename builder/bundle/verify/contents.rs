@@ -1,0 +1,126 @@
+//! [`Release`]: everything that is in a release, looked at file by file.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::artifacts::{self, is_common_manifest, node_manifest};
+use super::findings::{Findings, each};
+use super::summed::Summed;
+use super::{entries, layers};
+use crate::archive::Format;
+use crate::bundle::{Artifact, Manifest, PUBLIC, SECRETS};
+use crate::error::{Error, Result};
+
+/// A release whose lists are signed and whose manifest is of them.
+pub(super) struct Release<'a> {
+    pub manifest: &'a Manifest,
+    pub public: &'a Summed,
+    pub secrets: Option<&'a Summed>,
+}
+
+/// What is looked at in one go.
+enum Item<'a> {
+    /// A file of which only the digest counts.
+    File(&'a Summed, String),
+    /// A node's manifest, by the node's name.
+    Node(&'a str),
+    /// A common layer's manifest, by its path in `public/`.
+    Common(String),
+    /// An archive and its path in its part.
+    Archive(&'a Summed, String, &'a Artifact),
+}
+
+/// How much was looked at.
+#[derive(Default)]
+pub(super) struct Tally {
+    pub files: usize,
+    pub bytes: u64,
+    pub archives: usize,
+    pub entries: u64,
+}
+
+impl Release<'_> {
+    /// Looks at everything with up to `jobs` threads, and adds to what was found already.
+    pub fn check(&self, jobs: usize, mut findings: Findings) -> Result<Tally> {
+        let public = self.public.present(&mut findings)?;
+        let secrets = self.secrets.map(|secrets| secrets.present(&mut findings)).transpose()?.unwrap_or_default();
+        let incoherent = artifacts::check(self.manifest, self.public, self.secrets);
+        let items = self.items(public, secrets, incoherent.is_empty());
+        findings.append(incoherent);
+        let mut tally = Tally::default();
+        for (more, found) in each(jobs, &items, |item| self.look(item))? {
+            findings.append(found);
+            tally.files += more.files;
+            tally.bytes += more.bytes;
+            tally.archives += more.archives;
+            tally.entries += more.entries;
+        }
+        findings.finish(tally)
+    }
+
+    /// What there is to look at. If the manifest is not `coherent`, archives are only hashed.
+    fn items(&self, public: BTreeSet<String>, secrets: BTreeSet<String>, coherent: bool) -> Vec<Item<'_>> {
+        let artifacts: BTreeMap<&str, &Artifact> =
+            self.manifest.artifacts.iter().map(|artifact| (artifact.path.as_str(), artifact)).collect();
+        let nodes: BTreeMap<String, &str> =
+            self.manifest.nodes.iter().map(|node| (node_manifest(&node.name), node.name.as_str())).collect();
+        let mut items = Vec::new();
+        let parts = [(PUBLIC, Some(self.public), public), (SECRETS, self.secrets, secrets)];
+        for (name, part, files) in parts.into_iter().filter_map(|(name, part, files)| Some((name, part?, files))) {
+            for file in files {
+                let path = format!("{name}/{file}");
+                items.push(match (artifacts.get(path.as_str()), nodes.get(&file)) {
+                    (Some(artifact), _) if coherent => Item::Archive(part, file, artifact),
+                    (Some(_), _) => Item::File(part, file),
+                    (_, Some(node)) if name == PUBLIC => Item::Node(node),
+                    _ if name == PUBLIC && is_common_manifest(&file) => Item::Common(file),
+                    _ => Item::File(part, file),
+                });
+            }
+        }
+        items
+    }
+
+    fn look(&self, item: &Item<'_>) -> (Tally, Findings) {
+        let mut findings = Findings::default();
+        let (part, file) = match item {
+            Item::File(part, file) => (*part, file.clone()),
+            Item::Node(node) => {
+                findings.take(layers::node(self, node));
+                (self.public, node_manifest(node))
+            }
+            Item::Common(file) => {
+                findings.take(layers::common(self.public, file));
+                (self.public, file.clone())
+            }
+            Item::Archive(part, file, artifact) => match layers::of(self, artifact) {
+                Ok(layers) => return archive(part, file, artifact, &layers),
+                // Without its manifests only its digest can be checked.
+                Err(error) => {
+                    findings.note(error);
+                    (*part, file.clone())
+                }
+            },
+        };
+        let bytes = findings.take(part.check(&file)).unwrap_or_default();
+        (Tally { files: 1, bytes, ..Tally::default() }, findings)
+    }
+}
+
+/// Decodes an archive and hashes it, in one pass.
+fn archive(part: &Summed, file: &str, artifact: &Artifact, layers: &[layers::Records]) -> (Tally, Findings) {
+    let mut findings = Findings::default();
+    let name = part.name(file);
+    let opened = artifact.format.parse::<Format>().and_then(|format| Ok((format, part.hashed(file)?)));
+    let Some((format, mut hashed)) = findings.take(opened) else { return (Tally::default(), findings) };
+    let compared = entries::compare(&mut hashed, &name, format, layers);
+    let Some(bytes) = findings.take(hashed.finish()) else { return (Tally::default(), findings) };
+    if bytes != artifact.size {
+        let message = format!("{name} has {bytes} bytes, and the release's manifest says {}", artifact.size);
+        findings.note(Error::integrity(message));
+    }
+    let entries = compared.unwrap_or_else(|found| {
+        findings.append(found);
+        0
+    });
+    (Tally { files: 1, bytes, archives: 1, entries }, findings)
+}

@@ -1,0 +1,251 @@
+//! [`verify`]: the check that a release is what was signed, and is the release that was asked for.
+//!
+//! ```text
+//! SHA256SUMS.minisig --key--> SHA256SUMS --digests--> every file --archives--> every entry       summed, entries
+//!       trusted comment  ==  manifest.json  ==  what was asked     --records-->                  artifacts, layers, contents
+//! ```
+//!
+//! Nothing is believed before what vouches for it was checked, with one exception: an archive is decoded and hashed in
+//! one pass, so that the bytes that were checked are the bytes that were read; what was found in it counts only once its
+//! digest is right. The decoder's memory is bounded.
+
+mod artifacts;
+mod contents;
+mod entries;
+mod findings;
+mod layers;
+mod summed;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+pub use entries::LISTS;
+
+use self::contents::{Release, Tally};
+use self::findings::{Findings, each};
+use self::summed::{Directory, Summed};
+use super::{MANIFEST, Manifest, PUBLIC, SECRETS, SIGNATURE, SUMS, Sums};
+use crate::disk::{self, Kind};
+use crate::error::{Class, Error, Result};
+use crate::sign;
+use crate::version::Version;
+
+/// The most bytes that a signature has.
+const LONGEST_SIGNATURE: u64 = 4096;
+/// How many threads [`check_sums`] hashes with.
+const HASHERS: usize = 4;
+
+/// Which release is wanted, and how hard to look.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// The cluster that it must be for.
+    pub cluster: Option<String>,
+    /// A machine that it must have.
+    pub node: Option<String>,
+    /// The version that it must be.
+    pub version: Option<String>,
+    /// The oldest version that it may be.
+    pub min_version: Option<Version>,
+    /// How many threads; at least one works.
+    pub jobs: usize,
+}
+
+/// A release that is what was signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// Which key signed its public part.
+    pub key: sign::KeyId,
+    /// How many files were hashed.
+    pub files: usize,
+    /// How many bytes they have.
+    pub bytes: u64,
+    /// How many archives were compared with their manifests.
+    pub archives: usize,
+    /// How many entries these have.
+    pub entries: u64,
+    /// Whether its secrets were there.
+    pub secrets: Secrets,
+}
+
+/// What was done about a release's secrets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secrets {
+    /// They were there, and checked.
+    Checked,
+    /// They are elsewhere, as where a release is served.
+    Absent,
+}
+
+/// A part of a release, with its own list and signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// What may be served to anyone.
+    Public,
+    /// What only its owner may read.
+    Secrets,
+}
+
+impl Part {
+    /// The name of its directory.
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Public => PUBLIC,
+            Part::Secrets => SECRETS,
+        }
+    }
+}
+
+/// What the trusted comment of a part's signature says.
+pub fn identity_comment(manifest: &Manifest, part: Part) -> String {
+    match part {
+        Part::Public => manifest.identity(),
+        Part::Secrets => format!("{} part=secrets", manifest.identity()),
+    }
+}
+
+/// Checks that a directory holds exactly the files of its SHA256SUMS, each with its digest; gives the list and its exact
+/// bytes. No signature is looked at: this is what a signer asks before.
+///
+/// # Errors
+/// Integrity: a file differs or is missing. Trust: one is not in the list. Policy: a symlink, FIFO or device. Environment:
+/// reading failed.
+pub fn check_sums(directory: &Path) -> Result<(Sums, Vec<u8>)> {
+    let name = directory.to_string_lossy().trim_end_matches('/').to_owned();
+    let directory = Directory::new(directory.to_owned(), name);
+    let list = directory.list()?;
+    let summed = directory.with_sums(&list)?;
+    let mut findings = Findings::default();
+    let present: Vec<_> = summed.present(&mut findings)?.into_iter().collect();
+    for checked in each(HASHERS, &present, |file| summed.check(file))? {
+        findings.take(checked);
+    }
+    findings.finish((summed.sums, list))
+}
+
+/// Checks a release: its signatures by one of `keys`, its identity, the digest of every file, and every entry of every
+/// archive against the manifests.
+///
+/// # Errors
+/// Trust: the signature, or that this is not what was asked for, or a file that nobody signed. Integrity: files or
+/// entries that are not what was signed. Usage: no release, or of a newer format. Policy: a symlink, FIFO or device.
+/// Environment: reading failed. Up to 20 faults are told together.
+pub fn verify(release: &Path, keys: &[sign::PublicKey], asked: &Asked) -> Result<Verified> {
+    let mut findings = Findings::default();
+    let has_secrets = parts(release, &mut findings)?;
+    let (public, signed) = open(release, Part::Public, keys)?;
+    let manifest = public.read(MANIFEST);
+    let manifest = match manifest {
+        Ok(bytes) => Manifest::parse(&bytes)?,
+        // It has changed; and perhaps other files with it.
+        Err(error) => {
+            findings.note(error);
+            let present = public.present(&mut findings)?;
+            return hash_only(&public, present, asked.jobs, findings);
+        }
+    };
+    is_signed_as(&manifest, Part::Public, &signed)?;
+    is_asked(&manifest, asked)?;
+    let secrets = match has_secrets {
+        true => Some(open(release, Part::Secrets, keys)?),
+        false => None,
+    };
+    if let Some((_, signed)) = &secrets {
+        is_signed_as(&manifest, Part::Secrets, signed)?;
+    }
+    let secrets = secrets.map(|(summed, _)| summed);
+    let tally =
+        Release { manifest: &manifest, public: &public, secrets: secrets.as_ref() }.check(asked.jobs, findings)?;
+    let Tally { files, bytes, archives, entries } = tally;
+    let secrets = secrets.map_or(Secrets::Absent, |_| Secrets::Checked);
+    Ok(Verified { manifest, key: signed.key, files, bytes, archives, entries, secrets })
+}
+
+/// Looks at what lies at the release's root: the public part, perhaps the secrets, and nothing else. Says whether the
+/// secrets are there.
+fn parts(release: &Path, findings: &mut Findings) -> Result<bool> {
+    if disk::kind(&release.join(PUBLIC))?.is_none() {
+        let message = format!("{} is no release: it has no {PUBLIC}/", release.display());
+        return Err(Error::usage(message).advise(format!("give the directory that {PUBLIC}/ is in")));
+    }
+    let mut has_secrets = false;
+    for name in disk::names(release).map_err(as_trust)? {
+        let kind = disk::kind(&release.join(&name))?;
+        match (name.as_str(), kind) {
+            (PUBLIC, Some(Kind::Directory)) => {}
+            (SECRETS, Some(Kind::Directory)) => has_secrets = true,
+            (PUBLIC | SECRETS, _) => return Err(Error::policy(format!("{name} in the release is no directory"))),
+            _ => findings.note(summed::unsigned(&name)),
+        }
+    }
+    Ok(has_secrets)
+}
+
+/// A part whose list was signed by one of the keys.
+fn open(release: &Path, part: Part, keys: &[sign::PublicKey]) -> Result<(Summed, sign::Signed)> {
+    let directory = Directory::new(release.join(part.name()), part.name());
+    let list = directory.list()?;
+    if !directory.has(SIGNATURE)? {
+        let message = format!("{}/ is not signed: it has no {SIGNATURE}", part.name());
+        return Err(Error::trust(message).advise("get its signature, or sign it with `mastermold sign`"));
+    }
+    let signature = directory.read(SIGNATURE, LONGEST_SIGNATURE).map_err(as_trust)?;
+    let name = directory.name(SIGNATURE);
+    let signature = String::from_utf8(signature).map_err(|_| Error::trust(format!("{name} is not UTF-8")))?;
+    let signed = sign::verify(keys, &list, &signature).map_err(|error| error.context(name))?;
+    Ok((directory.with_sums(&list)?, signed))
+}
+
+/// A signature that is too long is none, and a name that is no text was never signed.
+fn as_trust(error: Error) -> Error {
+    match error.class() {
+        Class::Integrity | Class::Usage => Error::trust(error.to_string()),
+        _ => error,
+    }
+}
+
+/// That a signature was given to this release and to this part of it.
+fn is_signed_as(manifest: &Manifest, part: Part, signed: &sign::Signed) -> Result<()> {
+    let expected = identity_comment(manifest, part);
+    match signed.trusted_comment == expected {
+        true => Ok(()),
+        false => Err(Error::trust(format!(
+            "{}/{SUMS} is signed as `{}`, and should be as `{expected}`",
+            part.name(),
+            signed.trusted_comment
+        ))),
+    }
+}
+
+/// That this is the release that was asked for.
+fn is_asked(manifest: &Manifest, asked: &Asked) -> Result<()> {
+    let mut findings = Findings::default();
+    let Manifest { cluster, version, nodes, .. } = manifest;
+    if let Some(wanted) = asked.cluster.as_ref().filter(|wanted| *wanted != cluster) {
+        findings.note(Error::trust(format!("the release is for cluster `{cluster}`, not for `{wanted}`")));
+    }
+    if let Some(wanted) = asked.version.as_ref().filter(|wanted| *wanted != version) {
+        findings.note(Error::trust(format!("the release is version {version}, not {wanted}")));
+    }
+    if let Some(oldest) = &asked.min_version
+        && version.parse::<Version>()? < *oldest
+    {
+        findings.note(Error::trust(format!("the release is version {version}, and {oldest} is the oldest allowed")));
+    }
+    if let Some(wanted) = asked.node.as_ref().filter(|wanted| nodes.iter().all(|node| node.name != **wanted)) {
+        let names: Vec<_> = nodes.iter().map(|node| node.name.as_str()).collect();
+        findings.note(Error::trust(format!("the release has no node `{wanted}`, but {}", names.join(", "))));
+    }
+    findings.finish(())
+}
+
+/// Tells which other files have changed, where it is known that one has.
+fn hash_only(part: &Summed, present: BTreeSet<String>, jobs: usize, mut findings: Findings) -> Result<Verified> {
+    let present: Vec<_> = present.into_iter().collect();
+    for checked in each(jobs, &present, |file| part.check(file))? {
+        findings.take(checked);
+    }
+    findings.finish(())?;
+    Err(Error::bug("a changed file was found, and then not"))
+}

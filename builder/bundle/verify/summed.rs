@@ -1,0 +1,202 @@
+//! [`Summed`]: a directory with its SHA256SUMS: exactly the files of the list, each with its digest.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use super::findings::Findings;
+use crate::bundle::{SIGNATURE, SUMS, Sums};
+use crate::digest::{Digest, Hasher};
+use crate::disk::{self, Kind};
+use crate::error::{Error, Result};
+
+/// The most bytes that SHA256SUMS, or a manifest, has.
+const LONGEST: u64 = 64 << 20;
+/// How many bytes are read at once. Small, for what passes may be secret and is wiped, byte by byte.
+pub(super) const PIECE: usize = 16 << 10;
+
+/// A directory of a release, and what messages call it.
+#[derive(Debug)]
+pub(super) struct Directory {
+    path: PathBuf,
+    name: String,
+}
+
+impl Directory {
+    pub fn new(path: PathBuf, name: impl Into<String>) -> Directory {
+        Directory { path, name: name.into() }
+    }
+
+    /// What a message calls a file in it.
+    pub fn name(&self, file: &str) -> String {
+        format!("{}/{file}", self.name)
+    }
+
+    /// Whether anything has this name.
+    pub fn has(&self, file: &str) -> Result<bool> {
+        Ok(disk::kind(&self.path.join(file))?.is_some())
+    }
+
+    /// All bytes of a file that vouches for the others, and that no list has.
+    pub fn read(&self, file: &str, limit: u64) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let opened = disk::open_plain_beneath(&self.path, Path::new(file))?;
+        let read = opened.take(limit + 1).read_to_end(&mut bytes);
+        read.map_err(|error| Error::io("reading", self.path.join(file), error))?;
+        match bytes.len() as u64 > limit {
+            true => Err(Error::integrity(format!("{} has more than {limit} bytes", self.name(file)))),
+            false => Ok(bytes),
+        }
+    }
+
+    /// The exact bytes of SHA256SUMS.
+    pub fn list(&self) -> Result<Vec<u8>> {
+        if !self.has(SUMS)? {
+            return Err(Error::integrity(format!("{} is missing", self.name(SUMS))).advise(AGAIN));
+        }
+        self.read(SUMS, LONGEST)
+    }
+
+    /// With the list, read strictly.
+    pub fn with_sums(self, list: &[u8]) -> Result<Summed> {
+        let name = self.name(SUMS);
+        let text = std::str::from_utf8(list).map_err(|_| Error::integrity(format!("{name} is not UTF-8")))?;
+        let sums = Sums::parse(text).map_err(|error| error.context(&self.name))?;
+        // It cannot hold its own digest, and its signatures come after it.
+        if let Some((path, _)) = sums.iter().find(|(path, _)| path.starts_with(SUMS)) {
+            return Err(Error::integrity(format!("{name} lists {path}")));
+        }
+        Ok(Summed { directory: self, sums })
+    }
+}
+
+/// What to do about a release that is not whole.
+const AGAIN: &str = "get the release again from its source";
+
+/// A directory and the list of its files.
+#[derive(Debug)]
+pub(super) struct Summed {
+    directory: Directory,
+    pub sums: Sums,
+}
+
+impl Summed {
+    /// What a message calls a file in it.
+    pub fn name(&self, file: &str) -> String {
+        self.directory.name(file)
+    }
+
+    /// Compares what lies in the directory with the list; gives the listed files that are there.
+    pub fn present(&self, findings: &mut Findings) -> Result<BTreeSet<String>> {
+        let directories: BTreeSet<&str> = self.sums.iter().flat_map(|(path, _)| ancestors(path)).collect();
+        let (mut present, mut told) = (BTreeSet::new(), BTreeSet::new());
+        for (path, kind) in disk::walk(&self.directory.path)? {
+            let text = path.to_string_lossy();
+            let name = self.name(&text);
+            let listed = path.to_str().is_some_and(|path| self.sums.get(path).is_some());
+            match kind {
+                Kind::Symlink | Kind::Other => {
+                    let what = if kind == Kind::Symlink { "symlink" } else { "FIFO, socket or device" };
+                    findings.note(Error::policy(format!("{name} is a {what}")).advise("a release holds only files"));
+                    told.insert(text.into_owned());
+                }
+                Kind::File { .. } if listed => {
+                    present.insert(text.into_owned());
+                }
+                Kind::File { .. } if *text == *SUMS || *text == *SIGNATURE => {}
+                Kind::Directory if directories.contains(&*text) => {}
+                Kind::File { .. } => findings.note(unsigned(&name)),
+                Kind::Directory => findings.note(unsigned(&format!("{name}/"))),
+            }
+        }
+        // What should lie behind a symlink is not missing as well.
+        let known =
+            |path: &str| present.contains(path) || told.contains(path) || ancestors(path).any(|at| told.contains(at));
+        for (path, _) in self.sums.iter().filter(|(path, _)| !known(path)) {
+            findings.note(Error::integrity(format!("{} is missing", self.name(path))).advise(AGAIN));
+        }
+        Ok(present)
+    }
+
+    /// Reads a listed file to its end, and gives its size.
+    pub fn check(&self, file: &str) -> Result<u64> {
+        self.hashed(file)?.finish()
+    }
+
+    /// All bytes of a listed file; they are what the list says.
+    pub fn read(&self, file: &str) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let mut hashed = self.hashed(file)?;
+        let read = (&mut hashed).take(LONGEST).read_to_end(&mut bytes);
+        read.map_err(|error| Error::io("reading", self.name(file), error))?;
+        match hashed.finish()? > LONGEST {
+            true => Err(Error::integrity(format!("{} has more than {LONGEST} bytes", self.name(file)))),
+            false => Ok(bytes),
+        }
+    }
+
+    /// A listed file, hashed as it is read.
+    pub fn hashed(&self, file: &str) -> Result<Hashed<'_>> {
+        let name = self.name(file);
+        let listed = self.sums.get(file).copied();
+        let digest = listed.ok_or_else(|| Error::integrity(format!("{name} is not in {SUMS}")))?;
+        let file = disk::open_plain_beneath(&self.directory.path, Path::new(file))?;
+        Ok(Hashed { file, hasher: Hasher::new(), digest, name, summed: self })
+    }
+}
+
+/// That nobody signed this.
+pub(super) fn unsigned(name: &str) -> Error {
+    Error::trust(format!("{name} is not in {SUMS}: nobody signed it")).advise("remove it if it does not belong there")
+}
+
+/// The directories that a path lies in.
+fn ancestors(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').map(|(at, _)| &path[..at])
+}
+
+/// A file that is hashed as it is read. Nothing that was read is to be trusted before [`Hashed::finish`].
+pub(super) struct Hashed<'a> {
+    file: File,
+    hasher: Hasher,
+    digest: Digest,
+    name: String,
+    summed: &'a Summed,
+}
+
+impl Hashed<'_> {
+    /// Reads what is left; the size, if all is what the list says.
+    pub fn finish(mut self) -> Result<u64> {
+        let room = disk::size(&self.file)?.clamp(1, PIECE as u64) as usize;
+        let mut room = Zeroizing::new(vec![0; room]);
+        loop {
+            match self.read(&mut room) {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Error::io("reading", &self.name, error)),
+            }
+        }
+        let (digest, size) = self.hasher.finish();
+        if digest == self.digest {
+            return Ok(size);
+        }
+        // Renamed or swapped: these bytes are signed, but for another place.
+        let error = match self.summed.sums.iter().find(|(_, other)| **other == digest) {
+            Some((other, _)) => Error::trust(format!("{} is signed as {}", self.name, self.summed.name(other))),
+            None => Error::integrity(format!("{} is not the file that {SUMS} lists", self.name)),
+        };
+        Err(error.advise(AGAIN))
+    }
+}
+
+impl Read for Hashed<'_> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(room)?;
+        self.hasher.update(&room[..count]);
+        Ok(count)
+    }
+}

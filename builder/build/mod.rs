@@ -1,1 +1,226 @@
-//! From a profile to a release.
+//! How a profile becomes a release.
+//!
+//! ```text
+//! Profile + Lock + Seed --Plan::resolve--> Plan --layers::split--> layers --pack--> archives
+//!                                            |                                        |
+//!                                  gather: sources in the store          manifests, sums, one rename
+//! ```
+
+mod files;
+pub mod gather;
+pub mod keys;
+pub mod layers;
+mod node;
+pub mod pack;
+pub mod place;
+pub mod plan;
+mod scopes;
+mod settings;
+pub mod sources;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use crate::bundle::manifest::{FORMAT, to_text};
+use crate::bundle::{
+    self, Artifact, CommonManifest, Draft, Existing, FileRecord, Manifest, NodeManifest, NodeRecord, Outcome,
+};
+use crate::document::nearest;
+use crate::error::{Error, Faults, Result};
+use crate::pki::Seed;
+use crate::profile::lock::Staleness;
+use crate::profile::{Lock, Profile};
+use crate::store::{Options, Store};
+use crate::tree::{Audience, Secrecy};
+
+pub use gather::{Thorough, Update};
+pub use layers::NodeLayers;
+pub use pack::{Job, Means};
+pub use plan::{NodePlan, Pending, Plan};
+
+/// The program's name and version, as manifests record it.
+pub const TOOL: &str = concat!("mastermold ", env!("CARGO_PKG_VERSION"));
+
+/// What a build is given beside profile, lock and seed. None of it reaches an output.
+pub struct Building<'a> {
+    /// Where releases are.
+    pub out: &'a Path,
+    /// The machines to build; all if none is named.
+    pub nodes: &'a [String],
+    /// Whether a release with other contents may be replaced.
+    pub existing: Existing,
+    /// Threads and memory.
+    pub means: Means,
+    /// Where sources are.
+    pub store: &'a Store,
+    /// How sources are fetched that are not there.
+    pub options: &'a Options<'a>,
+}
+
+/// A finished build.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// The release's directory.
+    pub path: PathBuf,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Its manifest.
+    pub manifest: Manifest,
+}
+
+/// Builds a release. The result is a function of profile, overlays, lock and seed alone.
+pub fn build(profile: &Profile, lock: &Lock, seed: &Seed, building: &Building<'_>) -> Result<Built> {
+    keys::check_seed(seed, lock.seed.as_deref(), &profile.lock_file().display().to_string())?;
+    let plan = resolve_locked(profile, lock, seed)?;
+    let selected = select(&plan, building.nodes)?;
+    let layers = layers::split(&plan.nodes, plan.salts.clone())?;
+    let commons = commons(&layers, profile);
+    let mut jobs = Vec::new();
+    let mut records = Vec::new();
+    for (node, layers) in plan.nodes.iter().zip(&layers).filter(|(node, _)| selected.contains(node.name.as_str())) {
+        let common = common_of(&commons, layers);
+        let mut artifacts = Vec::new();
+        for output in &profile.declared.outputs {
+            let of_output = pack::jobs(output, &node.name, common.as_deref(), layers)?;
+            artifacts.extend(of_output.iter().map(Job::full_path));
+            jobs.extend(of_output);
+        }
+        records.push(NodeRecord { name: node.name.clone(), artifacts });
+    }
+    check_jobs(&jobs, profile)?;
+    gather::fetch(&plan, lock, Thorough::No, building.store, building.options)?;
+    let draft = Draft::new(building.out, &profile.declared.cluster.name)?;
+    let artifacts = pack::write(&jobs, &draft, building.store, profile.mtime, building.means)?;
+    write_node_manifests(profile, &plan, &layers, &commons, &selected, &draft)?;
+    for (name, bytes) in &plan.admin {
+        draft.add_bytes(Secrecy::Secret, &format!("admin/{name}"), bytes)?;
+    }
+    let manifest = release_manifest(profile, lock, &plan, records, artifacts)?;
+    draft.add_bytes(Secrecy::Public, bundle::MANIFEST, &to_text(&manifest)?)?;
+    let (path, outcome) = draft.finish(&manifest.version, building.existing)?;
+    Ok(Built { path, outcome, manifest })
+}
+
+/// The plan with every source pinned, or why the lock does not serve.
+fn resolve_locked(profile: &Profile, lock: &Lock, seed: &Seed) -> Result<Plan> {
+    let plan = Plan::resolve(profile, Some(lock), Some(seed))?;
+    check_lock(profile, Some(lock), &plan)?;
+    Ok(plan)
+}
+
+/// Whether the lock serves the plan; every reason why it does not.
+pub fn check_lock(profile: &Profile, lock: Option<&Lock>, plan: &Plan) -> Result<()> {
+    let reasons = lock.map_or_else(|| vec![Staleness::NoLock], |lock| lock.staleness(&plan.wanted()));
+    let mut faults = Faults::new();
+    for reason in reasons {
+        let advice = format!("run `mastermold lock {}`", profile.file.display());
+        faults.push(Error::usage(reason.to_string()).advise(advice));
+    }
+    faults.finish(())
+}
+
+/// The nodes of these names; all if none is named.
+pub fn select<'a>(plan: &'a Plan, names: &[String]) -> Result<BTreeSet<&'a str>> {
+    let known: Vec<&str> = plan.nodes.iter().map(|node| node.name.as_str()).collect();
+    let mut faults = Faults::new();
+    for name in names.iter().filter(|name| !known.contains(&name.as_str())) {
+        let error = Error::usage(format!("the profile has no node `{name}`"));
+        faults.push(match nearest(name, known.iter().copied()) {
+            Some(near) => error.advise(format!("did you mean `{near}`?")),
+            None => error.advise(format!("it has: {}", known.join(", "))),
+        });
+    }
+    let chosen = known.into_iter().filter(|name| names.is_empty() || names.iter().any(|one| one == name));
+    faults.finish(chosen.collect())
+}
+
+/// The distinct common layers by the name of their files, without an ending.
+fn commons(
+    layers: &[NodeLayers],
+    profile: &Profile,
+) -> BTreeMap<String, (CommonManifest, std::sync::Arc<crate::tree::Layer>)> {
+    let shared = layers.iter().filter_map(|layers| layers.common.clone());
+    let manifest = |layer: &crate::tree::Layer| CommonManifest {
+        format: FORMAT,
+        mtime: profile.mtime.seconds(),
+        files: FileRecord::all(&layer.tree, Audience::Common),
+    };
+    let mut distinct = BTreeMap::new();
+    for layer in shared {
+        if !distinct.values().any(|(_, known)| std::sync::Arc::ptr_eq(known, &layer)) {
+            let manifest = manifest(&layer);
+            distinct.insert(format!("layers/common-{}", manifest.id()), (manifest, layer));
+        }
+    }
+    distinct
+}
+
+fn common_of(
+    commons: &BTreeMap<String, (CommonManifest, std::sync::Arc<crate::tree::Layer>)>,
+    layers: &NodeLayers,
+) -> Option<String> {
+    let common = layers.common.as_ref()?;
+    let found =
+        commons.iter().find(|(_, (_, layer))| std::sync::Arc::ptr_eq(layer, common) || layer.tree == common.tree);
+    found.map(|(name, _)| name.clone())
+}
+
+fn check_jobs(jobs: &[Job<'_>], profile: &Profile) -> Result<()> {
+    let mut faults = Faults::new();
+    for job in jobs {
+        faults.note(job.check(profile.mtime));
+    }
+    faults.finish(())
+}
+
+fn write_node_manifests(
+    profile: &Profile,
+    plan: &Plan,
+    layers: &[NodeLayers],
+    commons: &BTreeMap<String, (CommonManifest, std::sync::Arc<crate::tree::Layer>)>,
+    selected: &BTreeSet<&str>,
+    draft: &Draft,
+) -> Result<()> {
+    let mut used = BTreeSet::new();
+    for (node, layers) in plan.nodes.iter().zip(layers).filter(|(node, _)| selected.contains(node.name.as_str())) {
+        let common = common_of(commons, layers);
+        let mut files = FileRecord::all(&layers.node.tree, Audience::Node);
+        files.extend(FileRecord::all(&layers.secrets.tree, Audience::Secrets));
+        let manifest = NodeManifest {
+            format: FORMAT,
+            cluster: profile.declared.cluster.name.value.clone(),
+            version: profile.declared.cluster.version.value.to_string(),
+            node: node.name.clone(),
+            common: common.as_ref().map(|name| format!("{name}.json")),
+            mtime: profile.mtime.seconds(),
+            files,
+        };
+        draft.add_bytes(Secrecy::Public, &format!("{}/{}", node.name, bundle::MANIFEST), &to_text(&manifest)?)?;
+        used.extend(common);
+    }
+    for (name, (manifest, _)) in commons.iter().filter(|(name, _)| used.contains(*name)) {
+        draft.add_bytes(Secrecy::Public, &format!("{name}.json"), &to_text(manifest)?)?;
+    }
+    Ok(())
+}
+
+fn release_manifest(
+    profile: &Profile,
+    lock: &Lock,
+    plan: &Plan,
+    nodes: Vec<NodeRecord>,
+    artifacts: Vec<Artifact>,
+) -> Result<Manifest> {
+    Ok(Manifest {
+        format: FORMAT,
+        tool: TOOL.to_owned(),
+        cluster: profile.declared.cluster.name.value.clone(),
+        version: profile.declared.cluster.version.value.to_string(),
+        epoch: profile.epoch.to_string(),
+        profile: profile.digest,
+        overlays: plan.overlays_digest(),
+        lock: lock.digest.ok_or_else(|| Error::bug("a lock that was not read from a file"))?,
+        nodes,
+        artifacts,
+    })
+}

@@ -1,0 +1,149 @@
+//! An overlay's files, directories and symlinks on a node.
+
+use std::sync::Arc;
+
+use globset::{GlobBuilder, GlobMatcher};
+use zeroize::Zeroizing;
+
+use super::node::Active;
+use super::place::{Placing, check_mode};
+use super::scopes::FileNames;
+use crate::document::{self, Placed};
+use crate::error::{Error, Faults, Place, Result};
+use crate::overlay::declare::FileDeclaration;
+use crate::overlay::escape::{self, Syntax};
+use crate::overlay::{OverlayContent, OverlayFile, Scope};
+use crate::tree::{Content, Entry, Node, Secrecy};
+
+/// A glob of absolute paths, in which `*` stays within one directory and `**` does not.
+pub fn glob(pattern: &str, place: &Place) -> Result<GlobMatcher> {
+    let absolute = pattern.starts_with('/');
+    let glob = GlobBuilder::new(pattern).literal_separator(true).build();
+    match glob {
+        Ok(glob) if absolute => Ok(glob.compile_matcher()),
+        Ok(_) => Err(Error::usage(format!("`{pattern}` is not an absolute path")).at(place)),
+        Err(error) => Err(Error::usage(format!("`{pattern}` is not a glob: {error}")).at(place)),
+    }
+}
+
+/// Puts an overlay's files into the tree.
+pub fn place_files(one: &Active<'_>, names: &FileNames, placing: &mut Placing, faults: &mut Faults) {
+    let globs = one.declared.files.iter().map(|declared| Ok((glob(&declared.path, &declared.place)?, declared)));
+    let globs: Vec<_> = globs.filter_map(|matcher| faults.note(matcher)).collect();
+    let scope = names.scope(&one.scope);
+    let mut used = vec![false; globs.len()];
+    for file in &one.overlay.files {
+        let path = file.path.to_string();
+        if one.absent.iter().any(|absent| absent.is_match(&path)) {
+            continue;
+        }
+        let matching = globs.iter().enumerate().filter(|(_, (glob, _))| glob.is_match(&path));
+        let matching: Vec<usize> = matching.map(|(index, _)| index).collect();
+        matching.iter().for_each(|index| used[*index] = true);
+        let declared = matching.last().map(|index| globs[*index].1);
+        let Some(entry) = faults.note(file_entry(one, file, declared, &scope, names)) else { continue };
+        let start = Place { file: file.file.as_str().into(), line: 1, column: 1 };
+        let overrides = one.overlay.overrides() || declared.is_some_and(|declared| declared.overrides);
+        faults.note(placing.put(&file.path, entry, overrides, &start));
+    }
+    for ((_, declared), _) in globs.iter().zip(used).filter(|(_, used)| !used) {
+        let error = Error::usage(format!("`{}` is the path of no file in overlay {}", declared.path, one.overlay.name));
+        let paths: Vec<String> = one.overlay.files.iter().map(|file| file.path.to_string()).collect();
+        faults.push(match document::nearest(&declared.path, paths.iter().map(String::as_str)) {
+            Some(near) => error.advise(format!("did you mean `{near}`?")).at(&declared.place),
+            None => error.at(&declared.place),
+        });
+    }
+}
+
+fn file_entry(
+    one: &Active<'_>,
+    file: &OverlayFile,
+    declared: Option<&Placed<FileDeclaration>>,
+    scope: &Arc<Scope>,
+    names: &FileNames,
+) -> Result<Entry> {
+    let is_secret = declared.is_some_and(|declared| declared.secret);
+    let (node, executable) = match &file.content {
+        OverlayContent::Directory => (Node::Directory, false),
+        OverlayContent::Symlink(target) => (Node::Symlink(target.clone()), false),
+        OverlayContent::File { bytes, executable } => (Node::File(Content::inline(bytes.clone())), *executable),
+        OverlayContent::Template { source, executable } => {
+            let text = render_file(file, source, declared, scope, names, is_secret)?;
+            (Node::File(Content::inline(text)), *executable)
+        }
+    };
+    let mut entry = Entry::new(node, format!("overlay {}: {}", one.overlay.name, file.file));
+    if !matches!(entry.node, Node::Symlink(_)) {
+        let usual = match (is_secret, executable) {
+            (true, false) => 0o600,
+            (true, true) => 0o700,
+            (false, true) => 0o755,
+            (false, false) => 0o644,
+        };
+        entry.mode = declared.and_then(|declared| declared.mode).map_or(usual, |mode| mode.0);
+    }
+    if let Some(declared) = declared {
+        check_mode(
+            &declared.path,
+            entry.mode & 0o7777 & !link_bits(&entry),
+            false,
+            declared.unsafe_mode.as_ref(),
+            &declared.place,
+        )?;
+        (entry.uid, entry.gid) = (declared.uid, declared.gid);
+        entry.secrecy = if declared.secret { Secrecy::Secret } else { Secrecy::Public };
+    }
+    Ok(entry)
+}
+
+/// A symlink's bits mean nothing.
+fn link_bits(entry: &Entry) -> u32 {
+    if matches!(entry.node, Node::Symlink(_)) { 0o7777 } else { 0 }
+}
+
+fn render_file(
+    file: &OverlayFile,
+    source: &str,
+    declared: Option<&Placed<FileDeclaration>>,
+    scope: &Arc<Scope>,
+    names: &FileNames,
+    is_secret: bool,
+) -> Result<String> {
+    names.used_secret();
+    let marked = Zeroizing::new(scope.render_file(source, &file.file)?);
+    let used_secret = names.used_secret();
+    let start = Place { file: file.file.as_str().into(), line: 1, column: 1 };
+    if used_secret && !is_secret {
+        let message = format!("{} uses a secret and would be in a public layer", file.path);
+        return Err(Error::policy(message).advise("declare it with `secret = true` in [[files]]").at(&start));
+    }
+    let syntax = match declared.and_then(|declared| declared.format.as_ref()) {
+        Some(format) => format.parse::<Syntax>().map_err(|error| error.at(&format.place))?,
+        None => Syntax::of(&file.path),
+    };
+    escape::escape(&marked, syntax).map_err(|refused| {
+        let value = if used_secret { "a value".to_owned() } else { format!("the value `{}`", refused.value) };
+        let line = refused.line;
+        let message = format!("{value} cannot be written into line {line} of {}: {}", file.path, refused.why);
+        Error::usage(message).advise(refused.advice).at(&start)
+    })
+}
+
+/// Puts an overlay's directories and symlinks into the tree.
+pub fn place_directories(one: &Active<'_>, placing: &mut Placing, faults: &mut Faults) {
+    for declared in &one.declared.directories {
+        let mode = declared.mode.map_or(0o755, |mode| mode.0);
+        let path = &declared.path;
+        faults.note(check_mode(&path.to_string(), mode, true, declared.unsafe_mode.as_ref(), &declared.place));
+        let from = format!("overlay {}: a directory", one.overlay.name);
+        let entry = Entry { mode, uid: declared.uid, gid: declared.gid, ..Entry::new(Node::Directory, from) };
+        faults.note(placing.put(path, entry, one.overlay.overrides() || declared.overrides, &path.place));
+    }
+    for declared in &one.declared.symlinks {
+        let from = format!("overlay {}: a symlink", one.overlay.name);
+        let entry = Entry::new(Node::Symlink(declared.target.value.clone()), from);
+        let overrides = one.overlay.overrides() || declared.overrides;
+        faults.note(placing.put(&declared.path, entry, overrides, &declared.path.place));
+    }
+}

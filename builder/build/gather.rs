@@ -1,0 +1,207 @@
+//! Sources gathered: by `lock`, which pins what comes, and by `fetch` and `build`, which take nothing but what is
+//! pinned.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::plan::Plan;
+use super::sources::PlannedSource;
+use crate::digest::{Digest, HashWriter};
+use crate::disk;
+use crate::document::nearest;
+use crate::error::{Error, Faults, Result};
+use crate::profile::Lock;
+use crate::profile::lock::{Locked, LockedMember, Wanted};
+use crate::store::{self, Gathered, Location, Options, Pin, Request, Store};
+
+/// The largest document of checksums, in bytes.
+const CHECKSUMS: u64 = 4 << 20;
+
+/// Which pins are made anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Update {
+    /// Those that are missing or stale.
+    Stale,
+    /// All.
+    All,
+    /// These sources too.
+    Named(BTreeSet<String>),
+}
+
+/// A lock for what a plan wants: what the old one has is kept unless it is to be updated, the rest is fetched and
+/// hashed.
+pub fn lock(plan: &Plan, old: Option<&Lock>, update: &Update, store: &Store, options: &Options<'_>) -> Result<Lock> {
+    check_named(plan, update)?;
+    let keep = |wanted: &Wanted| match update {
+        Update::All => None,
+        Update::Named(names) if names.contains(&wanted.name) => None,
+        _ => old?.sources.get(wanted),
+    };
+    let patterns =
+        |locked: &Locked| locked.members.iter().map(|member| member.pattern.clone()).collect::<BTreeSet<_>>();
+    let mut sources = BTreeMap::new();
+    let mut requests = Vec::new();
+    for (wanted, source) in &plan.sources {
+        let kept = keep(wanted);
+        match kept {
+            Some(locked) if patterns(locked).iter().eq(&source.patterns) => {
+                drop(sources.insert(wanted.clone(), locked.clone()))
+            }
+            _ => requests.push((wanted, source, request(wanted, source, kept))),
+        }
+    }
+    let mut faults = Faults::new();
+    let results =
+        store::gather(store, &requests.iter().map(|(_, _, request)| request.clone()).collect::<Vec<_>>(), options);
+    for ((wanted, source, _), result) in requests.into_iter().zip(results) {
+        if let Some(gathered) = faults.note(result.map_err(|error| error.at(&source.place))) {
+            sources.insert(wanted.clone(), locked(gathered));
+        }
+    }
+    for (wanted, locked) in &sources {
+        if let Some(source) = plan.sources.get(wanted) {
+            // What was kept was compared when it was made; only a digest written in the profile costs nothing again.
+            let again = keep(wanted).is_none() || source.stated.sha256.is_some();
+            let compared = if again { compare(wanted, source, locked, store, options) } else { Ok(()) };
+            faults.note(compared.map_err(|error| error.at(&source.place)));
+        }
+    }
+    faults.finish(Lock { seed: old.and_then(|old| old.seed.clone()), sources, digest: None })
+}
+
+fn check_named(plan: &Plan, update: &Update) -> Result<()> {
+    let Update::Named(names) = update else { return Ok(()) };
+    let known: Vec<&str> = plan.sources.keys().map(|wanted| wanted.name.as_str()).collect();
+    let mut faults = Faults::new();
+    for name in names.iter().filter(|name| !known.contains(&name.as_str())) {
+        let error = Error::usage(format!("the profile has no source `{name}`"));
+        faults.push(match nearest(name, known.iter().copied()) {
+            Some(near) => error.advise(format!("did you mean `{near}`?")),
+            None => error.advise(format!("it has: {}", known.join(", "))),
+        });
+    }
+    faults.finish(())
+}
+
+fn request(wanted: &Wanted, source: &PlannedSource, locked: Option<&Locked>) -> Request {
+    let mut location = source.location.clone();
+    if let (Location::Deb { version, .. }, Some(locked)) = (&mut location, locked) {
+        *version = locked.version.clone();
+    }
+    Request {
+        name: wanted.name.clone(),
+        location,
+        pin: locked.map(|locked| Pin { digest: locked.sha256, size: locked.size }),
+        members: source.patterns.clone(),
+        limit: source.limit,
+    }
+}
+
+fn locked(gathered: Gathered) -> Locked {
+    let member = |member: store::Member| LockedMember {
+        pattern: member.pattern,
+        path: member.path,
+        sha256: member.pin.digest,
+        size: member.pin.size,
+        executable: member.executable,
+    };
+    let mut members: Vec<_> = gathered.members.into_iter().map(member).collect();
+    members.sort();
+    Locked { sha256: gathered.pin.digest, size: gathered.pin.size, version: gathered.version, members }
+}
+
+/// Compares what came with what its publisher states.
+fn compare(
+    wanted: &Wanted,
+    source: &PlannedSource,
+    locked: &Locked,
+    store: &Store,
+    options: &Options<'_>,
+) -> Result<()> {
+    let stated: Digest = match (&source.stated.sha256, &source.stated.checksum_url) {
+        (Some(text), _) => text.parse()?,
+        (None, Some(url)) => {
+            let text = store::text(store, url, CHECKSUMS, options)?;
+            let file = wanted.from.rsplit('/').next().unwrap_or(&wanted.from);
+            store::parse_checksum(&text, file).map_err(|error| error.context(url))?
+        }
+        (None, None) => return Ok(()),
+    };
+    match stated == locked.sha256 {
+        true => Ok(()),
+        false => {
+            let message = format!(
+                "source `{}` came with sha256 {}, and its publisher states {stated}",
+                wanted.name, locked.sha256
+            );
+            Err(Error::integrity(message).advise("do not use it before you know why"))
+        }
+    }
+}
+
+/// Whether every source is looked at again, or only what is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Thorough {
+    /// All is hashed again, and what is damaged is repaired.
+    Yes,
+    /// What is in the store with the right size is left; it is hashed when it is used.
+    No,
+}
+
+/// Brings everything that is locked into the store; how many sources were looked at.
+pub fn fetch(plan: &Plan, lock: &Lock, thorough: Thorough, store: &Store, options: &Options<'_>) -> Result<usize> {
+    let mut requests = Vec::new();
+    for (wanted, source) in &plan.sources {
+        let Some(locked) = lock.sources.get(wanted) else { continue };
+        check_file(wanted, source, locked)?;
+        if thorough == Thorough::Yes || !is_there(locked, store)? {
+            requests.push((locked, request(wanted, source, Some(locked))));
+        }
+    }
+    let mut faults = Faults::new();
+    let results =
+        store::gather(store, &requests.iter().map(|(_, request)| request.clone()).collect::<Vec<_>>(), options);
+    for ((expected, request), result) in requests.iter().zip(results) {
+        let Some(gathered) = faults.note(result) else { continue };
+        let came = locked(gathered);
+        if came.members != expected.members {
+            let other = expected.members.iter().find(|member| !came.members.contains(member));
+            let what = other.map_or("a member that is not locked", |member| member.path.as_str());
+            let message = format!("source `{}`: its members are not those that are locked: {what}", request.name);
+            faults.push(Error::integrity(message).advise("run `mastermold lock --update NAME` if the change is meant"));
+        }
+    }
+    faults.finish(requests.len())
+}
+
+/// A file of the project that was changed since it was locked is told, although the store still has the old one: who
+/// changed it means it.
+fn check_file(wanted: &Wanted, source: &PlannedSource, locked: &Locked) -> Result<()> {
+    let Location::Path(path) = &source.location else { return Ok(()) };
+    let mut hashed = HashWriter::new(std::io::sink());
+    std::io::copy(&mut disk::open(path)?, &mut hashed).map_err(|error| Error::io("reading", path, error))?;
+    let (_, digest, _) = hashed.finish();
+    match digest == locked.sha256 {
+        true => Ok(()),
+        false => {
+            let message = format!(
+                "source `{}` is sha256 {digest}, and {} is pinned: {} was changed",
+                wanted.name, locked.sha256, wanted.from
+            );
+            let advice = format!("run `mastermold lock --update {}` if that is meant", wanted.name);
+            Err(Error::integrity(message).advise(advice).at(&source.place))
+        }
+    }
+}
+
+/// Whether all that a build takes of a source is in the store.
+fn is_there(locked: &Locked, store: &Store) -> Result<bool> {
+    if locked.members.is_empty() {
+        return store.has(&locked.sha256, locked.size);
+    }
+    for member in &locked.members {
+        if !store.has(&member.sha256, member.size)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

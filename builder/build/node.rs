@@ -1,0 +1,386 @@
+//! One node resolved: its overlays' declarations, its files, its keys.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use globset::GlobMatcher;
+use zeroize::Zeroizing;
+
+use super::files::{glob, place_directories, place_files};
+use super::keys::Keys;
+use super::place::Placing;
+use super::plan::{NodePlan, Pending};
+use super::scopes::{FileNames, NodeScopes};
+use super::settings::Settings;
+use super::sources::{self, PlannedSource};
+use crate::document::{self, Data, Placed, Table, Value};
+use crate::error::{Error, Faults, Result};
+use crate::overlay::declare::{Declarations, Mode, SourceDeclaration};
+use crate::overlay::{Overlay, Scope, units};
+use crate::profile::lock::{Locked, Wanted};
+use crate::profile::{Node as Machine, Profile};
+use crate::tree::{Content, Entry, Node, Secrecy, TreePath};
+
+/// What nodes are resolved from, and what is gathered from all of them.
+pub struct Resolving<'a, 'k> {
+    /// The profile.
+    pub profile: &'a Profile,
+    /// Its overlays, in its order.
+    pub overlays: &'a [Overlay],
+    /// The keys.
+    pub keys: &'a mut Keys<'k>,
+    /// What the lock has of a source.
+    pub locked: &'a dyn Fn(&Wanted) -> Option<&'a Locked>,
+    /// Every source that a node wants.
+    pub sources: &'a mut BTreeMap<Wanted, PlannedSource>,
+    /// Files for people.
+    pub admin: &'a mut BTreeMap<String, Zeroizing<Vec<u8>>>,
+    /// What file templates asked for.
+    pub asked: &'a mut BTreeSet<String>,
+}
+
+/// An overlay that is active on a node, its declarations rendered.
+pub struct Active<'a> {
+    /// The overlay.
+    pub overlay: &'a Overlay,
+    /// What its templates see.
+    pub scope: Arc<Scope>,
+    rendered: Value,
+    /// What it declares for the node.
+    pub declared: Declarations,
+    /// Globs of files that do not exist on this node.
+    pub absent: Vec<GlobMatcher>,
+}
+
+impl<'a> Resolving<'a, '_> {
+    /// Resolves one node.
+    pub fn resolve(&mut self, node: &Machine) -> Result<NodePlan> {
+        let scopes = NodeScopes::new(self.profile, self.overlays, node)?;
+        let active = self.activate(&scopes)?;
+        let mut faults = Faults::new();
+        let mut settings = Settings::default();
+        for one in &active {
+            settings.add_overlay(one.overlay, &one.declared, &mut faults);
+        }
+        settings.add_profile(self.profile, &scopes.base, &mut faults);
+        let mut placing = Placing::new(self.profile.declared.cluster.usr_merge);
+        let secrets = self.place_keys(node, &active, &mut placing, &mut faults);
+        let names = FileNames::new(settings, secrets);
+        for one in &active {
+            place_files(one, &names, &mut placing, &mut faults);
+            place_directories(one, &mut placing, &mut faults);
+        }
+        self.asked.extend(names.asked());
+        let pending = self.place_sources(node, &scopes, &active, &mut placing, &mut faults);
+        for one in &active {
+            place_units(one, &mut placing, &mut faults);
+        }
+        let finished = faults.note(placing.finish(self.profile.declared.cluster.case_sensitive));
+        let (tree, places) = finished.unwrap_or_default();
+        let mut roles = node.declared.roles.clone();
+        roles.sort();
+        let plan = NodePlan {
+            name: node.name.clone(),
+            roles,
+            overlays: active.iter().map(|one| one.overlay.name.clone()).collect(),
+            tree,
+            places,
+            pending,
+            provides: active.iter().flat_map(|one| &one.declared.provides).map(|given| given.value.clone()).collect(),
+        };
+        faults.finish(plan)
+    }
+
+    /// The overlays whose `when` holds, with their declarations rendered and read.
+    fn activate(&self, scopes: &NodeScopes) -> Result<Vec<Active<'a>>> {
+        let mut faults = Faults::new();
+        let mut active = Vec::new();
+        for (overlay, scope) in self.overlays.iter().zip(&scopes.overlays) {
+            let holds = overlay.declarations.get("when").map_or(Ok(true), |when| scope.holds(when));
+            if faults.note(holds) == Some(true) {
+                active.extend(faults.note(activate(overlay, scope)));
+            }
+        }
+        faults.finish(active)
+    }
+
+    /// Certificates, keys and secrets in their places; the secrets that templates may use.
+    fn place_keys(
+        &mut self,
+        node: &Machine,
+        active: &[Active<'_>],
+        placing: &mut Placing,
+        faults: &mut Faults,
+    ) -> BTreeMap<String, Zeroizing<Vec<u8>>> {
+        let mut secrets = BTreeMap::new();
+        for one in active {
+            for declared in &one.declared.authorities {
+                if let Some(pem) = faults.note(self.keys.authority(declared)) {
+                    for path in &declared.cert {
+                        let entry = public(pem.as_bytes(), 0, 0, origin("authority", &declared.name));
+                        faults.note(placing.put(path, entry, false, &path.place));
+                    }
+                }
+            }
+            for declared in &one.declared.certificates {
+                let Some(issued) = faults.note(self.keys.certificate(&node.name, declared)) else { continue };
+                let (cert, key) = (issued.certificate_pem, issued.key_pem);
+                let (uid, gid, from) = (declared.uid, declared.gid, origin("certificate", &declared.name));
+                if let Some(path) = &declared.cert {
+                    faults.note(placing.put(path, public(cert.as_bytes(), uid, gid, from.clone()), false, &path.place));
+                }
+                if let Some(path) = &declared.key {
+                    let entry = secret(key.as_bytes(), declared.key_mode, uid, gid, from);
+                    faults.note(placing.put(path, entry, false, &path.place));
+                }
+            }
+            for declared in &one.declared.keypairs {
+                let Some(pair) = faults.note(self.keys.key_pair(&node.name, declared)) else { continue };
+                let (private, open) = (pair.private_pem, pair.public_pem);
+                let (uid, gid, from) = (declared.uid, declared.gid, origin("key pair", &declared.name));
+                if let Some(path) = &declared.public {
+                    faults.note(placing.put(path, public(open.as_bytes(), uid, gid, from.clone()), false, &path.place));
+                }
+                if let Some(path) = &declared.private {
+                    faults.note(placing.put(
+                        path,
+                        secret(private.as_bytes(), None, uid, gid, from),
+                        false,
+                        &path.place,
+                    ));
+                }
+            }
+            self.place_secrets(node, one, placing, &mut secrets, faults);
+        }
+        secrets
+    }
+
+    fn place_secrets(
+        &mut self,
+        node: &Machine,
+        one: &Active<'_>,
+        placing: &mut Placing,
+        secrets: &mut BTreeMap<String, Zeroizing<Vec<u8>>>,
+        faults: &mut Faults,
+    ) {
+        for declared in &one.declared.secrets {
+            let Some(made) = faults.note(self.keys.secret(&node.name, declared)) else { continue };
+            if let Some(path) = &declared.path {
+                let entry = secret(&made, None, declared.uid, declared.gid, origin("secret", &declared.name));
+                faults.note(placing.put(path, entry, false, &path.place));
+            }
+            if secrets.insert(declared.name.value.clone(), made).is_some() {
+                let error = Error::usage(format!("the secret `{}` is declared twice", declared.name.value));
+                faults.push(error.at(&declared.name.place));
+            }
+        }
+        for declared in &one.declared.kubeconfigs {
+            let Some(made) = faults.note(self.keys.kubeconfig(&node.name, declared)) else { continue };
+            match (&declared.path, &declared.admin) {
+                (Some(path), None) => {
+                    let entry = secret(&made, None, declared.uid, declared.gid, origin("kubeconfig", &declared.name));
+                    faults.note(placing.put(path, entry, false, &path.place));
+                }
+                (None, Some(name)) if name.contains('/') || name.starts_with('.') || name.is_empty() => {
+                    faults.push(Error::usage(format!("`{}` is not a file's name", name.value)).at(&name.place));
+                }
+                (None, Some(name)) => drop(self.admin.insert(name.value.clone(), made)),
+                _ => {
+                    let message = format!(
+                        "the kubeconfig `{}` takes either `path` (on the node) or `admin` (for people)",
+                        declared.name.value
+                    );
+                    faults.push(Error::usage(message).at(&declared.place));
+                }
+            }
+        }
+    }
+
+    /// What sources bring, as far as they are locked; what is not locked yet.
+    fn place_sources(
+        &mut self,
+        node: &Machine,
+        scopes: &NodeScopes,
+        active: &[Active<'_>],
+        placing: &mut Placing,
+        faults: &mut Faults,
+    ) -> Vec<Pending> {
+        let of_overlays = overlay_sources(active, faults);
+        let of_profile = self.profile.document.get("sources");
+        let of_profile = of_profile.and_then(|value| faults.note(filter(&scopes.base, value)));
+        let of_profile = of_profile.and_then(|value| faults.note(scopes.base.render(&value)));
+        let mut pending = Vec::new();
+        for (name, value) in sources::merge(&of_overlays, of_profile.as_ref()) {
+            let declared: Option<Placed<SourceDeclaration>> = faults.note(document::read(&value));
+            let Some(declared) = declared else { continue };
+            let planned = sources::plan(self.profile, &name, &declared, node.declared.arch);
+            let Some((wanted, source, installed)) = faults.note(planned) else { continue };
+            match (self.locked)(&wanted) {
+                Some(locked) => {
+                    for one in &installed {
+                        for (path, entry) in faults.note(sources::entries(&name, one, locked)).unwrap_or_default() {
+                            faults.note(placing.put(&path, entry, declared.overrides, &one.place));
+                        }
+                    }
+                }
+                None => pending.extend(installed.into_iter().map(|one| Pending {
+                    path: one.to.path,
+                    source: name.clone(),
+                    pattern: one.pattern,
+                })),
+            }
+            self.sources.entry(wanted).or_insert(source);
+        }
+        pending.sort();
+        pending
+    }
+}
+
+fn activate<'a>(overlay: &'a Overlay, scope: &Arc<Scope>) -> Result<Active<'a>> {
+    let mut faults = Faults::new();
+    let declarations = without(&overlay.declarations, &["vars", "when"]);
+    let absent = absent_files(&declarations, scope, &mut faults);
+    let present = faults.note(filter(scope, &declarations)).unwrap_or_else(|| declarations.clone());
+    let rendered = faults.note(scope.render(&present)).unwrap_or(present);
+    let declared = match faults.is_empty() {
+        true => faults.note(document::read(&rendered)).unwrap_or_default(),
+        false => Declarations::default(),
+    };
+    faults.finish(Active { overlay, scope: scope.clone(), rendered, declared, absent })
+}
+
+fn without(value: &Value, keys: &[&str]) -> Value {
+    let Some(table) = value.as_table() else { return value.clone() };
+    let kept = table.iter().filter(|(key, _)| !keys.contains(&key.as_str()));
+    let kept: Table = kept.map(|(key, field)| (key.clone(), field.clone())).collect();
+    Value { place: value.place.clone(), data: Data::Table(Arc::new(kept)) }
+}
+
+/// The declarations whose `when` holds, in tables of any depth; those keys themselves are gone.
+fn filter(scope: &Arc<Scope>, value: &Value) -> Result<Value> {
+    let keep = |item: &Value| item.get("when").map_or(Ok(true), |when| scope.holds(when));
+    let data = match &value.data {
+        Data::Array(items) => {
+            let mut kept = Vec::new();
+            for item in items.iter() {
+                if keep(item)? {
+                    kept.push(filter(scope, item)?);
+                }
+            }
+            Data::Array(Arc::new(kept))
+        }
+        Data::Table(table) => {
+            let mut kept = Table::new();
+            for (key, field) in table.iter().filter(|(key, _)| *key != "when") {
+                if keep(&field.value)? {
+                    kept.insert(
+                        key.clone(),
+                        document::Field { key: field.key.clone(), value: filter(scope, &field.value)? },
+                    );
+                }
+            }
+            Data::Table(Arc::new(kept))
+        }
+        data => data.clone(),
+    };
+    Ok(Value { place: value.place.clone(), data })
+}
+
+/// The globs of `[[files]]` whose `when` does not hold.
+fn absent_files(declarations: &Value, scope: &Arc<Scope>, faults: &mut Faults) -> Vec<GlobMatcher> {
+    let files = declarations.get("files").map_or(&[][..], Value::items).iter();
+    let gone = files.filter(|file| file.get("when").is_some_and(|when| faults.note(scope.holds(when)) == Some(false)));
+    let paths: Vec<Value> = gone.filter_map(|file| file.get("path").cloned()).collect();
+    let globs = paths.iter().map(|path| {
+        let rendered = scope.render(path)?;
+        glob(rendered.as_str().unwrap_or_default(), &path.place)
+    });
+    globs.filter_map(|matcher| faults.note(matcher)).collect()
+}
+
+fn origin(what: &str, name: &Placed<String>) -> String {
+    format!("{what} {}", name.value)
+}
+
+fn public(bytes: &[u8], uid: u32, gid: u32, origin: String) -> Entry {
+    Entry { uid, gid, ..Entry::new(Node::File(Content::inline(bytes)), origin) }
+}
+
+fn secret(bytes: &[u8], mode: Option<Mode>, uid: u32, gid: u32, origin: String) -> Entry {
+    let mode = mode.map_or(0o600, |mode| mode.0);
+    Entry { mode, secrecy: Secrecy::Secret, ..public(bytes, uid, gid, origin) }
+}
+
+/// The sources of all active overlays by name; two that differ are a fault unless the later one overrides.
+fn overlay_sources(active: &[Active<'_>], faults: &mut Faults) -> BTreeMap<String, Value> {
+    let mut sources: BTreeMap<String, (&str, Value)> = BTreeMap::new();
+    for one in active {
+        for (name, field) in one.rendered.get("sources").and_then(Value::as_table).into_iter().flatten() {
+            let says = field.value.get("override").is_some_and(|value| value.data == Data::Boolean(true));
+            if let Some((other, old)) = sources.get(name)
+                && old.to_json() != field.value.to_json()
+                && !says
+                && !one.overlay.overrides()
+            {
+                let message = format!(
+                    "overlays {other} ({}) and {} declare the source `{name}` differently",
+                    old.place, one.overlay.name
+                );
+                faults.push(
+                    Error::usage(message)
+                        .advise("say `override = true` in the later one if that is meant")
+                        .at(&field.key),
+                );
+            }
+            sources.insert(name.clone(), (&one.overlay.name, field.value.clone()));
+        }
+    }
+    sources.into_iter().map(|(name, (_, value))| (name, value)).collect()
+}
+
+/// Where units are, the first place that has one counts (systemd.unit(5)).
+const UNIT_DIRECTORIES: [&str; 3] = ["/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system"];
+
+fn place_units(one: &Active<'_>, placing: &mut Placing, faults: &mut Faults) {
+    for declared in &one.declared.units {
+        for unit in &declared.enable {
+            let links = match declared.wanted_by.is_empty() {
+                true => enable(unit, placing),
+                false => base_unit(unit).and_then(|path| units::wanted_by(unit, &path, &declared.wanted_by)),
+            };
+            for link in faults.note(links.map_err(|error| error.at(&unit.place))).unwrap_or_default() {
+                let from = format!("overlay {}: {} enabled", one.overlay.name, unit.value);
+                faults.note(placing.put(&link.path, Entry::new(Node::Symlink(link.target), from), false, &unit.place));
+            }
+        }
+        for unit in &declared.mask {
+            let Some(path) = faults.note(units::mask(unit).map_err(|error| error.at(&unit.place))) else { continue };
+            let from = format!("overlay {}: {} masked", one.overlay.name, unit.value);
+            faults.note(placing.put(&path, Entry::new(Node::Symlink("/dev/null".into()), from), false, &unit.place));
+        }
+    }
+}
+
+fn base_unit(unit: &str) -> Result<TreePath> {
+    format!("{}/{unit}", UNIT_DIRECTORIES[2]).parse()
+}
+
+fn enable(unit: &Placed<String>, placing: &Placing) -> Result<Vec<units::Link>> {
+    let find = |name: &str| -> Option<(TreePath, String)> {
+        UNIT_DIRECTORIES.iter().find_map(|directory| {
+            let path: TreePath = format!("{directory}/{name}").parse().ok()?;
+            match &placing.get(&path)?.node {
+                Node::File(Content::Inline(bytes)) => Some((path, String::from_utf8_lossy(bytes).into_owned())),
+                _ => None,
+            }
+        })
+    };
+    // An instance is made from its template.
+    let template = unit.split_once('@').and_then(|(name, rest)| Some(format!("{name}@.{}", rest.rsplit_once('.')?.1)));
+    let found = find(unit).or_else(|| find(&template?));
+    let (path, text) = found.ok_or_else(|| {
+        let message = format!("the unit `{}` is not among the overlays' files of this node", unit.value);
+        Error::usage(message).advise("if the base or a package has it, say `wanted-by = [...]` as its [Install] does")
+    })?;
+    units::enable(unit, &text, &path, &find)
+}

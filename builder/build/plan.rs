@@ -1,0 +1,168 @@
+//! [`Plan`]: everything resolved, before a byte is written.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use zeroize::Zeroizing;
+
+use super::keys::Keys;
+use super::node;
+use super::sources::PlannedSource;
+use crate::digest::Digest;
+use crate::document::nearest;
+use crate::error::{Error, Faults, Place, Result};
+use crate::overlay::declare::Provision;
+use crate::overlay::{self, Overlay};
+use crate::pki::Seed;
+use crate::profile::lock::{Locked, Wanted};
+use crate::profile::{Lock, Profile};
+use crate::tree::{Tree, TreePath};
+
+/// A profile, its overlays, a lock and a seed, resolved.
+#[derive(Debug)]
+pub struct Plan {
+    /// The overlays that the profile names, in its order, with their digests.
+    pub overlays: Vec<(String, Digest)>,
+    /// The machines, in the order of the profile.
+    pub nodes: Vec<NodePlan>,
+    /// Every source that a node wants.
+    pub sources: BTreeMap<Wanted, PlannedSource>,
+    /// Files for people, which are on no node: name and bytes.
+    pub admin: BTreeMap<String, Zeroizing<Vec<u8>>>,
+    /// The salts of the nodes' secrets layers.
+    pub salts: Vec<Zeroizing<Vec<u8>>>,
+    /// Whether a seed was given: without one every secret and every certificate is empty.
+    pub keyed: bool,
+}
+
+/// One machine, resolved.
+#[derive(Clone, Debug)]
+pub struct NodePlan {
+    /// Its name.
+    pub name: String,
+    /// What it is for, sorted.
+    pub roles: Vec<String>,
+    /// The overlays that are active on it, in the profile's order.
+    pub overlays: Vec<String>,
+    /// Its files.
+    pub tree: Tree,
+    /// Where each of them was declared; a directory that nobody declared is not here.
+    pub places: BTreeMap<TreePath, Place>,
+    /// What will come from sources that are not locked yet.
+    pub pending: Vec<Pending>,
+    /// What the base or a registry has.
+    pub provides: Vec<Provision>,
+}
+
+/// Something of a source that is not locked, and so has no name, size or digest yet.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pending {
+    /// Where it will go: a path, or a directory.
+    pub path: String,
+    /// The source.
+    pub source: String,
+    /// The glob of the members.
+    pub pattern: Option<String>,
+}
+
+impl Plan {
+    /// Resolves a profile. Without a lock, what comes from sources is pending; without a seed, keys are empty.
+    pub fn resolve(profile: &Profile, lock: Option<&Lock>, seed: Option<&Seed>) -> Result<Plan> {
+        let overlays = load_overlays(profile)?;
+        let mut faults = Faults::new();
+        let mut keys = Keys::new(profile, seed);
+        let (mut sources, mut admin) = (BTreeMap::new(), BTreeMap::new());
+        let mut asked = BTreeSet::new();
+        let locked = |wanted: &Wanted| -> Option<&Locked> { lock?.sources.get(wanted) };
+        let mut resolving = node::Resolving {
+            profile,
+            overlays: &overlays,
+            keys: &mut keys,
+            locked: &locked,
+            sources: &mut sources,
+            admin: &mut admin,
+            asked: &mut asked,
+        };
+        let nodes = profile.nodes.iter().filter_map(|node| faults.note(resolving.resolve(node))).collect();
+        if faults.is_empty() {
+            check_written(profile, &asked, &mut faults);
+        }
+        keys.unused_generations().into_iter().for_each(|error| faults.push(error));
+        let salts = profile.nodes.iter().map(|node| keys.salt(&node.name)).collect::<Result<_>>()?;
+        let keyed = keys.present();
+        let overlays = overlays.into_iter().map(|overlay| (overlay.name, overlay.digest)).collect();
+        faults.finish(Plan { overlays, nodes, sources, admin, salts, keyed })
+    }
+
+    /// One digest over all overlays: their names and contents in order.
+    pub fn overlays_digest(&self) -> Digest {
+        let text: String = self.overlays.iter().map(|(name, digest)| format!("{digest}  {name}\n")).collect();
+        Digest::of(text.as_bytes())
+    }
+
+    /// What a lock must have: each source with the globs of its members.
+    pub fn wanted(&self) -> BTreeMap<Wanted, Vec<String>> {
+        self.sources.iter().map(|(wanted, source)| (wanted.clone(), source.patterns.clone())).collect()
+    }
+}
+
+/// What a profile sets and no template writes would be lost without a word.
+fn check_written(profile: &Profile, asked: &BTreeSet<String>, faults: &mut Faults) {
+    let table = |name: &str| profile.document.get(name).and_then(|value| value.as_table());
+    for (command, field) in table("args").into_iter().flatten() {
+        if !asked.contains(&format!("args.{command}")) {
+            let known: Vec<&str> = asked.iter().filter_map(|name| name.strip_prefix("args.")).collect();
+            let error =
+                Error::usage(format!("[args.{command}] sets flags that no file of this profile's overlays uses"));
+            faults.push(match nearest(command, known.iter().copied()) {
+                Some(near) => error.advise(format!("did you mean `{near}`?")).at(&field.key),
+                None => error.advise(format!("its overlays use: {}", known.join(", "))).at(&field.key),
+            });
+        }
+    }
+    for name in ["sysctl", "modules"] {
+        if let Some(value) = profile.document.get(name).filter(|_| !asked.contains(name)) {
+            let error = Error::usage(format!("[{name}] is set, and no file of this profile's overlays writes it"));
+            faults.push(error.advise(format!("put \"{name}\" into `overlays`")).at(&value.place));
+        }
+    }
+}
+
+fn load_overlays(profile: &Profile) -> Result<Vec<Overlay>> {
+    let known = overlay::names(&profile.project)?;
+    let mut faults = Faults::new();
+    let mut loaded: Vec<Overlay> = Vec::new();
+    for name in &profile.declared.overlays {
+        if !known.contains(&name.value) {
+            let error = Error::usage(format!("there is no overlay `{}`", name.value)).at(&name.place);
+            faults.push(match nearest(name, known.iter().map(String::as_str)) {
+                Some(near) => error.advise(format!("did you mean `{near}`?")),
+                None => error.advise("overlays are folders below overlays/ with an overlay.toml"),
+            });
+            continue;
+        }
+        loaded.extend(faults.note(Overlay::load(&profile.project, name)));
+    }
+    let loaded = faults.finish(loaded)?;
+    check_required(&loaded)?;
+    Ok(loaded)
+}
+
+fn check_required(overlays: &[Overlay]) -> Result<()> {
+    let mut faults = Faults::new();
+    let mut before = BTreeSet::new();
+    for overlay in overlays {
+        for required in overlay.declarations.get("requires").map_or(&[][..], crate::document::Value::items) {
+            let name = required.as_str().unwrap_or_default();
+            if !before.contains(name) {
+                let message = format!("overlay `{}` requires `{name}` before it", overlay.name);
+                faults.push(
+                    Error::usage(message)
+                        .advise(format!("put \"{name}\" into the profile's `overlays`, before it"))
+                        .at(&required.place),
+                );
+            }
+        }
+        before.insert(overlay.name.as_str());
+    }
+    faults.finish(())
+}

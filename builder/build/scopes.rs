@@ -1,0 +1,211 @@
+//! The names that the templates of one node see.
+//!
+//! ```text
+//! cluster kubernetes network pki nodes     the profile's own (its scope)
+//! node overlays                            this node; the variables of every active overlay
+//! vars                                     the overlay's own variables
+//! args() arg() sysctl modules secrets      in file templates only: what all overlays together declare
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+use minijinja::value::{Enumerator, Kwargs, Object, ObjectExt, Value as Jinja};
+use zeroize::Zeroizing;
+
+use super::settings::Settings;
+use crate::document::{Value, nearest};
+use crate::error::{Error, Faults, Result};
+use crate::overlay::{Global, Overlay, Scope};
+use crate::profile::{Node, Profile, merge};
+
+/// The scopes of one node.
+pub struct NodeScopes {
+    /// What declarations of the profile itself see.
+    pub base: Arc<Scope>,
+    /// What each overlay sees, in the profile's order.
+    pub overlays: Vec<Arc<Scope>>,
+    // `overlays.NAME` refers to scopes that refer to it: it is kept here, and the others hold it weakly.
+    _variables: Arc<Variables>,
+}
+
+impl NodeScopes {
+    /// The scopes of a node, for all overlays of the profile.
+    pub fn new(profile: &Profile, overlays: &[Overlay], node: &Node) -> Result<NodeScopes> {
+        let variables = Arc::new(Variables(OnceLock::new()));
+        let object = Jinja::from_object(OverlaysObject(Arc::downgrade(&variables)));
+        let base = profile.scope.child(BTreeMap::from([
+            ("node".to_owned(), Global::Ready(node.object.clone())),
+            ("overlays".to_owned(), Global::Ready(object)),
+        ]));
+        let mut faults = Faults::new();
+        let (mut scopes, mut named) = (Vec::new(), BTreeMap::new());
+        for overlay in overlays {
+            let vars = variables_of(profile, overlay, node, &mut faults);
+            let scope = base.child(BTreeMap::from([("vars".to_owned(), Global::Document(vars))]));
+            named.extend(scope.get("vars").map(|vars| (overlay.name.clone(), vars)));
+            scopes.push(scope);
+        }
+        // Filled once: the map was made a few lines above.
+        let _ = variables.0.set(named);
+        faults.finish(NodeScopes { base, overlays: scopes, _variables: variables })
+    }
+}
+
+/// An overlay's defaults, with what the profile and then the node say over them. A name that the overlay does not have
+/// is a mistake.
+fn variables_of(profile: &Profile, overlay: &Overlay, node: &Node, faults: &mut Faults) -> Value {
+    let empty = || Value::empty_table(&overlay.declarations.place);
+    let defaults = overlay.declarations.get("vars").cloned().unwrap_or_else(empty);
+    let known: Vec<&str> = defaults.as_table().into_iter().flat_map(|table| table.keys().map(String::as_str)).collect();
+    let mut vars = defaults.clone();
+    for document in [&profile.document, &node.document] {
+        let Some(given) = document.get("vars").and_then(|vars| vars.get(&overlay.name)) else { continue };
+        for (name, field) in given.as_table().into_iter().flatten() {
+            if !known.contains(&name.as_str()) {
+                let error = Error::usage(format!("overlay `{}` has no variable `{name}`", overlay.name)).at(&field.key);
+                faults.push(match nearest(name, known.iter().copied()) {
+                    Some(near) => error.advise(format!("did you mean `{near}`?")),
+                    None => error.advise(format!("it has: {}", known.join(", "))),
+                });
+            }
+        }
+        vars = merge(&vars, given);
+    }
+    vars
+}
+
+#[derive(Debug)]
+struct Variables(OnceLock<BTreeMap<String, Jinja>>);
+
+#[derive(Debug)]
+struct OverlaysObject(Weak<Variables>);
+
+impl Object for OverlaysObject {
+    fn get_value(self: &Arc<Self>, key: &Jinja) -> Option<Jinja> {
+        let variables = self.0.upgrade()?;
+        let key = key.as_str()?;
+        let named = variables.0.get()?;
+        named.get(key).or_else(|| named.get(&key.replace('_', "-"))).cloned()
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        let variables = self.0.upgrade();
+        let names = variables.iter().filter_map(|variables| variables.0.get()).flat_map(BTreeMap::keys);
+        Enumerator::Values(names.map(|name| Jinja::from(name.as_str())).collect())
+    }
+}
+
+/// What file templates see beside their overlay's names, and what of it they asked for.
+pub struct FileNames {
+    names: BTreeMap<String, Global>,
+    asked: Arc<Mutex<BTreeSet<String>>>,
+    secrets: Arc<SecretsObject>,
+}
+
+impl FileNames {
+    /// The names that these settings and secrets give.
+    pub fn new(settings: Settings, secrets: BTreeMap<String, Zeroizing<Vec<u8>>>) -> FileNames {
+        let asked = Arc::new(Mutex::new(BTreeSet::new()));
+        let secrets = Arc::new(SecretsObject { secrets, touched: AtomicBool::new(false) });
+        let (sysctl, modules) = (settings.sysctl_value(), settings.modules_value());
+        let settings = Arc::new(settings);
+        let (for_args, for_arg) = (settings.clone(), settings);
+        let (asked_args, asked_arg) = (asked.clone(), asked.clone());
+        let args = move |command: String, options: Kwargs| {
+            ask(&asked_args, &format!("args.{command}"));
+            let group: Option<String> = options.get("group")?;
+            options.assert_all_used()?;
+            for_args.words(&command, group.as_deref()).map_err(template_error)
+        };
+        let arg = move |command: String, flag: String, default: Option<String>| {
+            ask(&asked_arg, &format!("args.{command}"));
+            for_arg.value(&command, &flag).or(default).ok_or_else(|| {
+                template_error(Error::usage(format!("the command `{command}` has no flag `{flag}` here")))
+            })
+        };
+        let ready = |name: &str, value: Jinja| (name.to_owned(), Global::Ready(value));
+        let tracked = |name: &'static str, value: Jinja| {
+            ready(name, Jinja::from_object(Tracked { value, name, asked: asked.clone() }))
+        };
+        let names = BTreeMap::from([
+            ready("args", Jinja::from_function(args)),
+            ready("arg", Jinja::from_function(arg)),
+            ready("secrets", Jinja::from_dyn_object(secrets.clone())),
+            tracked("sysctl", sysctl),
+            tracked("modules", modules),
+        ]);
+        FileNames { names, asked, secrets }
+    }
+
+    /// The scope of an overlay's file templates.
+    pub fn scope(&self, overlay: &Arc<Scope>) -> Arc<Scope> {
+        overlay.child(self.names.clone())
+    }
+
+    /// Whether a secret was used since the last time that this was asked.
+    pub fn used_secret(&self) -> bool {
+        self.secrets.touched.swap(false, Ordering::Relaxed)
+    }
+
+    /// What templates asked for: `sysctl`, `modules`, `args.NAME`.
+    pub fn asked(&self) -> BTreeSet<String> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn ask(asked: &Mutex<BTreeSet<String>>, name: &str) {
+    asked.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+}
+
+fn template_error(error: Error) -> minijinja::Error {
+    minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, error.to_string())
+}
+
+/// A table that notes that it was looked at.
+#[derive(Debug)]
+struct Tracked {
+    value: Jinja,
+    name: &'static str,
+    asked: Arc<Mutex<BTreeSet<String>>>,
+}
+
+impl Object for Tracked {
+    fn get_value(self: &Arc<Self>, key: &Jinja) -> Option<Jinja> {
+        ask(&self.asked, self.name);
+        self.value.get_item(key).ok().filter(|value| !value.is_undefined())
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        ask(&self.asked, self.name);
+        let keys = self.value.try_iter().map(|keys| keys.collect()).unwrap_or_default();
+        Enumerator::Values(keys)
+    }
+}
+
+/// The node's secrets by name. Whoever takes one is noted: its file must be secret too.
+struct SecretsObject {
+    secrets: BTreeMap<String, Zeroizing<Vec<u8>>>,
+    touched: AtomicBool,
+}
+
+impl std::fmt::Debug for SecretsObject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} secrets", self.secrets.len())
+    }
+}
+
+impl Object for SecretsObject {
+    fn get_value(self: &Arc<Self>, key: &Jinja) -> Option<Jinja> {
+        let key = key.as_str()?;
+        let secret = self.secrets.get(key).or_else(|| self.secrets.get(&key.replace('_', "-")))?;
+        self.touched.store(true, Ordering::Relaxed);
+        // Every shape that a declaration can name is text.
+        Some(Jinja::from(String::from_utf8_lossy(secret).into_owned()))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        self.mapped_enumerator(|this| Box::new(this.secrets.keys().map(|name| Jinja::from(name.as_str()))))
+    }
+}

@@ -1,0 +1,205 @@
+//! What overlays and the profile together say of flags, kernel parameters and modules: data, for templates to write.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use minijinja::value::Value as Jinja;
+
+use crate::document::{self, Data, Placed, Value, nearest};
+use crate::error::{Error, Faults, Place, Result};
+use crate::overlay::args::{Argument, Command, Flags, check_flag};
+use crate::overlay::declare::{Declarations, Modules};
+use crate::overlay::{Overlay, Scope};
+use crate::profile::Profile;
+
+/// The merged settings of a node.
+#[derive(Debug, Default)]
+pub struct Settings {
+    flags: BTreeMap<String, Flags>,
+    commands: BTreeMap<String, Command>,
+    sysctl: BTreeMap<String, String>,
+    load: Vec<String>,
+    blacklist: Vec<String>,
+    options: BTreeMap<String, String>,
+    // Which overlay said what, by kind and name, to tell two that differ.
+    said: BTreeMap<String, (String, Place)>,
+}
+
+impl Settings {
+    /// Adds what an overlay says.
+    pub fn add_overlay(&mut self, overlay: &Overlay, declared: &Declarations, faults: &mut Faults) {
+        for (command, flags) in &declared.args {
+            for (flag, argument) in flags {
+                faults.note(check_flag(flag, &argument.place));
+                if !matches!(argument.value, Argument::Edit(_)) {
+                    let same = self
+                        .flags
+                        .get(command)
+                        .and_then(|flags| flags.get(flag))
+                        .map(|old| old.value == argument.value);
+                    self.say(overlay, &format!("args.{command}.{flag}"), same, &argument.place, faults);
+                }
+                faults.note(self.flags.entry(command.clone()).or_default().set(flag, argument));
+            }
+        }
+        for (command, how) in &declared.command {
+            let same = self.commands.get(command).map(|old| *old == how.value);
+            self.say(overlay, &format!("command.{command}"), same, &how.place, faults);
+            self.set_command(command, how, faults);
+        }
+        for (key, value) in &declared.sysctl {
+            let same = self.sysctl.get(key).map(|old| *old == value.value);
+            self.say(overlay, &format!("sysctl.{key}"), same, &value.place, faults);
+            faults.note(check_sysctl(key, &value.value, &value.place));
+            self.sysctl.insert(key.clone(), value.value.clone());
+        }
+        for (module, options) in &declared.modules.options {
+            let same = self.options.get(module).map(|old| *old == options.value);
+            self.say(overlay, &format!("modules.options.{module}"), same, &options.place, faults);
+        }
+        self.add_modules(&declared.modules, faults);
+    }
+
+    /// Notes who said it. `same` is whether an earlier one said the same; none if nobody did.
+    fn say(&mut self, overlay: &Overlay, what: &str, same: Option<bool>, place: &Place, faults: &mut Faults) {
+        if let (Some(false), Some((other, at)), false) = (same, self.said.get(what), overlay.overrides()) {
+            let message = format!("overlays {other} ({at}) and {} give {what} different values", overlay.name);
+            let advice = format!("say `override = true` in overlay {} if that is meant", overlay.name);
+            faults.push(Error::usage(message).advise(advice).at(place));
+        }
+        self.said.insert(what.to_owned(), (overlay.name.clone(), place.clone()));
+    }
+
+    /// Adds what the profile says, which counts over every overlay.
+    pub fn add_profile(&mut self, profile: &Profile, scope: &Arc<Scope>, faults: &mut Faults) {
+        for layer in &profile.layers {
+            let args: Option<BTreeMap<String, BTreeMap<String, Placed<Argument>>>> =
+                read(layer.get("args"), scope, faults);
+            for (command, flags) in args.unwrap_or_default() {
+                for (flag, argument) in flags {
+                    faults.note(check_flag(&flag, &argument.place));
+                    faults.note(self.flags.entry(command.clone()).or_default().set(&flag, &argument));
+                }
+            }
+            if let Some(modules) = read(layer.get("modules"), scope, faults) {
+                self.add_modules(&modules, faults);
+            }
+        }
+        let commands: Option<BTreeMap<String, Placed<Command>>> = read(profile.document.get("command"), scope, faults);
+        for (command, how) in commands.unwrap_or_default() {
+            self.set_command(&command, &how, faults);
+        }
+        let rendered = profile.document.get("sysctl").and_then(|value| faults.note(scope.render(value)));
+        for (key, field) in rendered.as_ref().and_then(Value::as_table).into_iter().flatten() {
+            match &field.value.data {
+                Data::Boolean(false) => drop(self.sysctl.remove(key)),
+                Data::String(value) => {
+                    faults.note(check_sysctl(key, value, &field.value.place));
+                    self.sysctl.insert(key.clone(), value.to_string());
+                }
+                _ => {
+                    let message =
+                        format!("sysctl `{key}` takes a string, or false to remove it; this is {}", field.value.kind());
+                    faults.push(Error::usage(message).at(&field.value.place));
+                }
+            }
+        }
+    }
+
+    fn set_command(&mut self, command: &str, how: &Placed<Command>, faults: &mut Faults) {
+        if !matches!(how.prefix.as_str(), "-" | "--") {
+            faults.push(Error::usage("`prefix` is \"-\" or \"--\"").at(&how.place));
+        }
+        self.commands.insert(command.to_owned(), how.value.clone());
+    }
+
+    fn add_modules(&mut self, modules: &Modules, faults: &mut Faults) {
+        let mut add = |list: &mut Vec<String>, more: &[Placed<String>]| {
+            for module in more {
+                faults.note(check_module(module, &module.place));
+                if !list.contains(&module.value) {
+                    list.push(module.value.clone());
+                }
+            }
+        };
+        add(&mut self.load, &modules.load);
+        add(&mut self.blacklist, &modules.blacklist);
+        for (module, options) in &modules.options {
+            faults.note(check_module(module, &options.place));
+            if options.chars().any(char::is_control) {
+                faults
+                    .push(Error::usage(format!("the options of {module} hold a control character")).at(&options.place));
+            }
+            self.options.insert(module.clone(), options.value.clone());
+        }
+    }
+
+    /// The words of a command, or of a group of its flags.
+    pub fn words(&self, command: &str, group: Option<&str>) -> Result<Vec<String>> {
+        let how = self.commands.get(command).cloned().unwrap_or_default();
+        if let Some(group) = group.filter(|group| !how.groups.contains_key(*group)) {
+            return Err(Error::usage(format!("[command.{command}] has no group `{group}`")));
+        }
+        match self.flags.get(command) {
+            Some(flags) => Ok(flags.words(&how, group)),
+            None if self.commands.contains_key(command) => Ok(Flags::default().words(&how, group)),
+            None => {
+                let error = Error::usage(format!("no overlay declares flags of a command `{command}`"));
+                Err(match nearest(command, self.flags.keys().map(String::as_str)) {
+                    Some(near) => error.advise(format!("did you mean `{near}`?")),
+                    None => error,
+                })
+            }
+        }
+    }
+
+    /// The value of one flag that has one.
+    pub fn value(&self, command: &str, flag: &str) -> Option<String> {
+        match &self.flags.get(command)?.get(flag)?.value {
+            Argument::Value(value) => Some(value.clone()),
+            _ => None,
+        }
+    }
+
+    /// The kernel parameters for templates: a map of strings.
+    pub fn sysctl_value(&self) -> Jinja {
+        Jinja::from_pairs(self.sysctl.iter().map(|(key, value)| (key.as_str(), value.as_str())))
+    }
+
+    /// The modules for templates: `load`, `blacklist` and `options`.
+    pub fn modules_value(&self) -> Jinja {
+        Jinja::from_pairs([
+            ("load", Jinja::from(self.load.clone())),
+            ("blacklist", Jinja::from(self.blacklist.clone())),
+            ("options", Jinja::from_pairs(self.options.iter().map(|(key, value)| (key.as_str(), value.as_str())))),
+        ])
+    }
+}
+
+/// A part of a profile, rendered for a node and read.
+fn read<T: serde::de::DeserializeOwned>(value: Option<&Value>, scope: &Arc<Scope>, faults: &mut Faults) -> Option<T> {
+    let rendered = faults.note(scope.render(value?))?;
+    faults.note(document::read(&rendered))
+}
+
+fn check_sysctl(key: &str, value: &str, place: &Place) -> Result<()> {
+    let fine = |c: char| c.is_ascii_alphanumeric() || "._-/*:".contains(c);
+    if key.is_empty() || !key.chars().all(fine) {
+        return Err(Error::usage(format!("`{key}` is not a kernel parameter's name")).at(place));
+    }
+    match value.trim() == value && !value.is_empty() && !value.chars().any(char::is_control) {
+        true => Ok(()),
+        false => {
+            Err(Error::usage(format!("the value of sysctl {key} is empty, has space around it or a control character"))
+                .at(place))
+        }
+    }
+}
+
+fn check_module(module: &str, place: &Place) -> Result<()> {
+    let fine = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+    match !module.is_empty() && module.chars().all(fine) {
+        true => Ok(()),
+        false => Err(Error::usage(format!("`{module}` is not a kernel module's name")).at(place)),
+    }
+}

@@ -1,0 +1,76 @@
+//! `build`: a release from a profile, its lock and the seed.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use super::print::{self, Printer};
+use super::seed::SeedArguments;
+use super::{FetchArguments, ProfileArgument, open_store};
+use crate::build::{self, Building, Built, Means, Plan};
+use crate::bundle::{Existing, Outcome};
+use crate::error::{Error, Result};
+use crate::profile::Lock;
+
+#[derive(Debug, Args)]
+pub struct Build {
+    #[command(flatten)]
+    profile: ProfileArgument,
+    /// Where releases are written: OUT/CLUSTER/VERSION.
+    #[arg(short, long, value_name = "DIR", default_value = "out", value_hint = clap::ValueHint::DirPath)]
+    out: PathBuf,
+    /// Build only these nodes; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    node: Vec<String>,
+    #[command(flatten)]
+    fetch: FetchArguments,
+    #[command(flatten)]
+    seed: SeedArguments,
+    /// How much memory compression may take, whatever the input.
+    #[arg(long, value_name = "SIZE", default_value = "256MiB")]
+    memory: String,
+    /// Replace a release of this version that has other contents.
+    #[arg(long)]
+    force: bool,
+}
+
+impl Build {
+    pub fn run(&self, printer: &Printer) -> Result<()> {
+        let memory = build::sources::parse_size(&self.memory).map_err(|error| error.context("--memory"))?;
+        let profile = self.profile.load()?;
+        let shown = profile.lock_file().display().to_string();
+        let Some(lock) = Lock::load(&profile.project.join(profile.lock_file()), &shown)? else {
+            // Without a lock, whatever else is wrong is said first: a lock could not be made either.
+            let plan = Plan::resolve(&profile, None, None)?;
+            return build::check_lock(&profile, None, &plan);
+        };
+        let seed = self.seed.load(&profile)?;
+        let building = Building {
+            out: &self.out,
+            nodes: &self.node,
+            existing: if self.force { Existing::Replace } else { Existing::Keep },
+            means: Means { jobs: self.fetch.jobs(), memory },
+            store: &open_store()?,
+            options: &self.fetch.options(printer),
+        };
+        let built = build::build(&profile, &lock, &seed, &building)?;
+        report(&built, printer)
+    }
+}
+
+fn report(built: &Built, printer: &Printer) -> Result<()> {
+    let outcome = match built.outcome {
+        Outcome::Written => "built",
+        Outcome::Unchanged => "unchanged",
+        Outcome::Replaced => "replaced",
+    };
+    let manifest = serde_json::to_value(&built.manifest).map_err(|error| Error::bug(error.to_string()))?;
+    printer.report(&json!({ "release": built.path, "outcome": outcome, "manifest": manifest }), || {
+        let mut text = format!("{outcome} {}\n", built.path.display());
+        for artifact in &built.manifest.artifacts {
+            text += &format!("  {:>10}  {}  {}\n", print::bytes(artifact.size), artifact.sha256.short(), artifact.path);
+        }
+        text
+    })
+}

@@ -1,0 +1,53 @@
+//! `key new`: makes a signing key in minisign's format.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::print::Printer;
+use super::sign::PasswordArgument;
+use crate::disk::{self, Access};
+use crate::error::{Error, Result};
+use crate::sign::SecretKey;
+
+#[derive(Debug, Subcommand)]
+pub enum Key {
+    /// Make a signing key: FILE and FILE.pub. Never overwrites one.
+    New(New),
+}
+
+#[derive(Debug, Args)]
+pub struct New {
+    /// The secret key's file; the public key is written beside it, with `.pub` for `.key` or behind it.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    password: PasswordArgument,
+}
+
+impl Key {
+    pub fn run(&self, printer: &Printer) -> Result<()> {
+        let Key::New(new) = self;
+        let public_path = match new.file.extension() {
+            Some(extension) if extension == "key" => new.file.with_extension("pub"),
+            _ => PathBuf::from(format!("{}.pub", new.file.display())),
+        };
+        if disk::kind(&public_path)?.is_some() {
+            return Err(Error::usage(format!("{} exists; it is not overwritten", public_path.display())));
+        }
+        let password = new.password.load()?;
+        let key = SecretKey::generate()?;
+        let text = key.to_text(password.as_deref().map(Vec::as_slice))?;
+        disk::write_new(&new.file, text.as_bytes(), Access::Private)?;
+        disk::write_new(&public_path, key.public().to_text().as_bytes(), Access::Public)?;
+        let id = key.public().key_id().to_string();
+        printer.report(&json!({ "key": new.file, "public": public_path, "id": id }), || {
+            format!(
+                "made the signing key {} and its public key {} (id {id})\n",
+                new.file.display(),
+                public_path.display()
+            )
+        })
+    }
+}

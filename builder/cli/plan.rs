@@ -1,0 +1,202 @@
+//! `plan`: the resolved request, for a person and as JSON. Works without a lock and without a seed.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::ProfileArgument;
+use super::print::Printer;
+use crate::build::{self, NodePlan, layers};
+use crate::error::{Result, visible};
+use crate::profile::{Lock, Profile};
+use crate::tree::{Audience, Entry, Layer, Node, TreePath};
+
+#[derive(Debug, Args)]
+pub struct Plan {
+    #[command(flatten)]
+    profile: ProfileArgument,
+    /// Only these nodes; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    node: Vec<String>,
+}
+
+/// A plan as `--format json` prints it. It holds no digest of what a seed would decide.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    profile: &'a str,
+    cluster: &'a str,
+    version: String,
+    epoch: String,
+    overlays: Vec<&'a str>,
+    sources: BTreeMap<&'a str, Vec<SourceReport<'a>>>,
+    outputs: Vec<String>,
+    admin: Vec<&'a str>,
+    nodes: Vec<NodeReport<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct SourceReport<'a> {
+    from: &'a str,
+    members: &'a [String],
+    locked: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct NodeReport<'a> {
+    name: &'a str,
+    roles: &'a [String],
+    overlays: &'a [String],
+    files: Vec<FileReport<'a>>,
+    pending: Vec<PendingReport<'a>>,
+    provides: &'a [crate::overlay::declare::Provision],
+}
+
+#[derive(Debug, Serialize)]
+struct FileReport<'a> {
+    path: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    mode: String,
+    uid: u32,
+    gid: u32,
+    layer: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<&'a str>,
+    origin: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct PendingReport<'a> {
+    path: &'a str,
+    source: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pattern: Option<&'a str>,
+}
+
+impl Plan {
+    pub fn run(&self, printer: &Printer) -> Result<()> {
+        let profile = self.profile.load()?;
+        let shown = profile.lock_file().display().to_string();
+        let lock = Lock::load(&profile.project.join(profile.lock_file()), &shown)?;
+        let plan = build::Plan::resolve(&profile, lock.as_ref(), None)?;
+        let layers = layers::split(&plan.nodes, plan.salts.clone())?;
+        let selected = build::select(&plan, &self.node)?;
+        let nodes = plan.nodes.iter().zip(&layers).filter(|(node, _)| selected.contains(node.name.as_str()));
+        let report = Report {
+            nodes: nodes.map(|(node, layers)| node_report(node, layers)).collect(),
+            ..head(&profile, &plan, lock.as_ref())
+        };
+        printer.report(&report, || human(&report))
+    }
+}
+
+fn head<'a>(profile: &'a Profile, plan: &'a build::Plan, lock: Option<&Lock>) -> Report<'a> {
+    let mut sources: BTreeMap<&str, Vec<SourceReport<'_>>> = BTreeMap::new();
+    for (wanted, source) in &plan.sources {
+        let locked = lock.is_some_and(|lock| lock.sources.contains_key(wanted));
+        sources.entry(&wanted.name).or_default().push(SourceReport {
+            from: &wanted.from,
+            members: &source.patterns,
+            locked,
+        });
+    }
+    let output = |output: &crate::profile::OutputDeclaration| {
+        let secrets = match output.secrets {
+            crate::profile::SecretsDeclaration::Include => ", with secrets",
+            crate::profile::SecretsDeclaration::Omit => "",
+        };
+        match output.layers {
+            crate::profile::LayersDeclaration::Split => format!("{} for each layer", *output.format),
+            crate::profile::LayersDeclaration::Merged => format!("{} merged{secrets}", *output.format),
+        }
+    };
+    Report {
+        profile: &profile.name,
+        cluster: &profile.declared.cluster.name,
+        version: profile.declared.cluster.version.to_string(),
+        epoch: profile.epoch.to_string(),
+        overlays: plan.overlays.iter().map(|(name, _)| name.as_str()).collect(),
+        sources,
+        outputs: profile.declared.outputs.iter().map(|declared| output(declared)).collect(),
+        admin: plan.admin.keys().map(String::as_str).collect(),
+        nodes: Vec::new(),
+    }
+}
+
+fn node_report<'a>(node: &'a NodePlan, layers: &'a build::NodeLayers) -> NodeReport<'a> {
+    let in_layer = |layer: &'a Layer| {
+        layer.tree.iter().map(move |(path, entry)| ((path, layer.audience), file_report(path, entry, layer.audience)))
+    };
+    let common = layers.common.iter().flat_map(|layer| in_layer(layer));
+    let files: BTreeMap<_, _> = common.chain(in_layer(&layers.node)).chain(in_layer(&layers.secrets)).collect();
+    let pending = node.pending.iter();
+    NodeReport {
+        name: &node.name,
+        roles: &node.roles,
+        overlays: &node.overlays,
+        files: files.into_values().filter(|file| file.origin != "parent directory").collect(),
+        pending: pending
+            .map(|one| PendingReport { path: &one.path, source: &one.source, pattern: one.pattern.as_deref() })
+            .collect(),
+        provides: &node.provides,
+    }
+}
+
+fn file_report<'a>(path: &TreePath, entry: &'a Entry, audience: Audience) -> FileReport<'a> {
+    let target = match &entry.node {
+        Node::Symlink(target) => Some(target.as_str()),
+        _ => None,
+    };
+    FileReport {
+        path: path.to_string(),
+        kind: entry.node.name(),
+        mode: format!("{:04o}", entry.mode),
+        uid: entry.uid,
+        gid: entry.gid,
+        layer: audience.name(),
+        target,
+        origin: &entry.origin,
+    }
+}
+
+fn human(report: &Report<'_>) -> String {
+    let mut text = format!("cluster {} {} at {}\n", report.cluster, report.version, report.epoch);
+    text += &format!("overlays: {}\noutputs: {}\n", report.overlays.join(", "), report.outputs.join("; "));
+    for (name, sources) in &report.sources {
+        for source in sources {
+            let lock = if source.locked { "" } else { "  (not locked)" };
+            text += &format!("source {name}: {}{lock}\n", visible(source.from));
+        }
+    }
+    for node in &report.nodes {
+        text += &format!("\n{}  roles: {}  overlays: {}\n", node.name, node.roles.join(", "), node.overlays.join(", "));
+        for file in &node.files {
+            let target = file.target.map_or_else(String::new, |target| format!(" -> {target}"));
+            let line = format!("{}{target}  [{}]", file.path, file.origin);
+            text += &format!(
+                "  {:7} {:9} {} {:>3}:{:<3} {}\n",
+                file.layer,
+                file.kind,
+                file.mode,
+                file.uid,
+                file.gid,
+                visible(&line)
+            );
+        }
+        for pending in &node.pending {
+            let pattern = pending.pattern.map_or_else(String::new, |pattern| format!(": {pattern}"));
+            text += &format!("  pending {}  [source {}{}]\n", visible(pending.path), pending.source, visible(&pattern));
+        }
+        for given in node.provides {
+            let by = given.by.as_deref().unwrap_or("the base");
+            let names = given
+                .paths
+                .iter()
+                .map(ToString::to_string)
+                .chain([&given.programs, &given.units, &given.images].into_iter().flatten().cloned());
+            text += &format!("  {} provides: {}\n", visible(by), visible(&names.collect::<Vec<_>>().join(", ")));
+        }
+    }
+    text
+}

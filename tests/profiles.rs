@@ -312,22 +312,11 @@ fn templates_that_are_wrong() {
 
 #[test]
 fn policy_has_its_own_exit_code() {
-    let with = |more: &str, template: &str| {
-        let overlay = format!("{more}\n{OVERLAY}");
-        project(
-            GOOD,
-            &OVERLAY.replace("[vars]", &format!("[vars]\nx = 1\n{more}")).replace("\n[vars]\nx = 1\n", "\n[vars]\n"),
-            template,
-        )
-        .fails(8, &["plan", "profiles/p.toml"])
-        .replace(&overlay, "")
-    };
     let secret = "[[secrets]]\nname = \"token\"\nshape = \"hex\"\n";
     let tail = |more: &str, template: &str| {
         let project = project(GOOD, &format!("{OVERLAY}{more}"), template);
         project.fails(8, &["plan", "profiles/p.toml"])
     };
-    let _ = with;
     assert!(
         tail(secret, "{{ args('server') | join(' ') }}{{ secrets.token }}")
             .contains("uses a secret and would be in a public layer")

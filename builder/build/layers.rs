@@ -9,11 +9,9 @@ use std::sync::Arc;
 
 use super::place::usual_directory;
 use super::plan::NodePlan;
+use crate::bundle::verify::LISTS;
 use crate::error::Result;
 use crate::tree::{Audience, Content, Entry, Layer, Node, Secrecy, Tree, TreePath};
-
-/// Where every layer keeps its list: `LAYER.sha256`.
-const LISTS: &str = "/usr/lib/mastermold";
 
 /// A node's layers, in the order in which they are applied.
 #[derive(Clone, Debug)]

@@ -213,8 +213,8 @@ mod tests {
     #[test]
     fn twins_in_case_are_told() {
         let mut placing = Placing::new(true);
-        put(&mut placing, "/usr/bin/Kubelet", file("a")).unwrap();
-        put(&mut placing, "/usr/bin/kubelet", file("a")).unwrap();
+        put(&mut placing, "/usr/bin/Tool", file("a")).unwrap();
+        put(&mut placing, "/usr/bin/tool", file("a")).unwrap();
         assert!(placing.finish(false).unwrap_err().to_string().contains("the case of letters"));
     }
 

@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Every module and its floor.
-const FLOORS: [(&str, u8); 19] = [
+const FLOORS: [(&str, u8); 20] = [
     ("error", 0),
     ("digest", 0),
     ("epoch", 0),
     ("version", 0),
     ("disk", 0),
     ("process", 0),
+    ("terminal", 0),
     ("document", 1),
     ("tree", 1),
     ("archive", 2),

@@ -45,7 +45,7 @@ impl Build {
             let plan = Plan::resolve(&profile, None, None)?;
             return build::check_lock(&profile, None, &plan);
         };
-        let seed = self.seed.load(&profile)?;
+        let seed = self.seed.load(&profile, lock.seed.as_deref())?;
         let building = Building {
             out: &self.out,
             nodes: &self.node,

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::password::PasswordArgument;
 use super::print::Printer;
-use super::sign::PasswordArgument;
 use crate::disk::{self, Access};
 use crate::error::{Error, Result};
 use crate::sign::SecretKey;

@@ -5,6 +5,8 @@ mod explain;
 mod inspect;
 mod key;
 mod lock;
+mod opening;
+mod password;
 mod pki;
 mod plan;
 pub mod print;

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
-use zeroize::Zeroizing;
 
+use super::password::PasswordArgument;
 use super::print::Printer;
 use crate::bundle::verify::{Part, check_sums, identity_comment};
 use crate::bundle::{MANIFEST, Manifest, PUBLIC, SECRETS, SIGNATURE};
@@ -28,27 +28,6 @@ pub struct Sign {
     key: PathBuf,
     #[command(flatten)]
     password: PasswordArgument,
-}
-
-/// Where a key's password comes from.
-#[derive(Debug, Args)]
-pub struct PasswordArgument {
-    /// A file whose first line is the key's password, mode 0600.
-    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
-    password_file: Option<PathBuf>,
-}
-
-impl PasswordArgument {
-    /// The password, if one is given.
-    pub fn load(&self) -> Result<Option<Zeroizing<Vec<u8>>>> {
-        let Some(path) = &self.password_file else { return Ok(None) };
-        let bytes = disk::read_private(path, LARGEST_KEY)?;
-        let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        match line.is_empty() {
-            true => Err(Error::usage(format!("{} holds no password", path.display()))),
-            false => Ok(Some(Zeroizing::new(line.to_vec()))),
-        }
-    }
 }
 
 impl Sign {

@@ -127,33 +127,44 @@ fn read_all(file: File, path: &Path, limit: u64) -> Result<Vec<u8>> {
 /// All bytes of a regular file that only its owner may read: a secret. A file that group or others may read is
 /// refused: whoever could read it may have.
 pub fn read_private(path: &Path, limit: u64) -> Result<zeroize::Zeroizing<Vec<u8>>> {
+    read_secret(path, limit, 0o077)
+}
+
+/// As [`read_private`], for a file of systemd's `$CREDENTIALS_DIRECTORY`. The user of the service reads it by an access
+/// control list, whose mask stat(2) shows as the group's bits: a group that may read is nobody else there.
+pub fn read_credential(path: &Path, limit: u64) -> Result<zeroize::Zeroizing<Vec<u8>>> {
+    read_secret(path, limit, 0o037)
+}
+
+fn read_secret(path: &Path, limit: u64, refused: u32) -> Result<zeroize::Zeroizing<Vec<u8>>> {
     use std::os::unix::fs::PermissionsExt;
     let file = open(path)?;
     let mode = file.metadata().map_err(|error| Error::io("reading", path, error))?.permissions().mode();
-    if mode & 0o077 != 0 {
+    if mode & refused != 0 {
         let message = format!("{} is a secret, and others may read it (mode {:04o})", path.display(), mode & 0o7777);
         return Err(
             Error::trust(message).advise(format!("replace it if it leaked, then `chmod 600 {}`", path.display()))
         );
     }
+    let over = || format!("{} has more than {limit} bytes", path.display());
+    read_wiped(file, path, limit, over)
+}
+
+/// All bytes, in memory that is wiped and never moved, which would leave a copy.
+fn read_wiped(file: File, path: &Path, limit: u64, over: impl Fn() -> String) -> Result<zeroize::Zeroizing<Vec<u8>>> {
     let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(limit as usize + 1));
     file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| Error::io("reading", path, error))?;
-    if bytes.len() as u64 > limit {
-        return Err(Error::usage(format!("{} has more than {limit} bytes", path.display())));
+    match bytes.len() as u64 > limit {
+        true => Err(Error::usage(over())),
+        false => Ok(bytes),
     }
-    Ok(bytes)
 }
 
 /// All bytes that an open file descriptor of this process gives.
 pub fn read_descriptor(number: u32, limit: u64) -> Result<zeroize::Zeroizing<Vec<u8>>> {
     let path = PathBuf::from(format!("/dev/fd/{number}"));
     let file = File::open(&path).map_err(|error| Error::io("opening", &path, error))?;
-    let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(limit as usize + 1));
-    file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| Error::io("reading", &path, error))?;
-    if bytes.len() as u64 > limit {
-        return Err(Error::usage(format!("file descriptor {number} gives more than {limit} bytes")));
-    }
-    Ok(bytes)
+    read_wiped(file, &path, limit, || format!("file descriptor {number} gives more than {limit} bytes"))
 }
 
 /// Text that must be UTF-8, of at most `limit` bytes.

@@ -40,15 +40,17 @@ impl Protection {
     /// Looks at a seed's file. What starts as an age file does, or is the start of one, and is none is
     /// [`Error::integrity`].
     pub fn of(file: &[u8]) -> Result<Protection> {
-        let starts = |mark: &[u8]| file.starts_with(mark) || (!file.is_empty() && mark.starts_with(file));
-        if !starts(BINARY) && !starts(ARMORED) {
-            return Ok(Protection::None);
-        }
-        match decryptor(file)?.is_scrypt() {
-            true => Ok(Protection::Passphrase),
-            false => Ok(Protection::Identity),
+        match is_age(file) {
+            false => Ok(Protection::None),
+            true if decryptor(file)?.is_scrypt() => Ok(Protection::Passphrase),
+            true => Ok(Protection::Identity),
         }
     }
+}
+
+fn is_age(file: &[u8]) -> bool {
+    let starts = |mark: &[u8]| file.starts_with(mark) || (!file.is_empty() && mark.starts_with(file));
+    starts(BINARY) || starts(ARMORED)
 }
 
 /// A passphrase. Wiped from memory when it goes; never shown.
@@ -87,11 +89,14 @@ pub struct Identities(Vec<x25519::Identity>);
 impl Identities {
     /// Reads an identity file as `age-keygen` writes it: a key a line, empty lines and comments.
     pub fn parse(file: &[u8]) -> Result<Identities> {
-        if Protection::of(file)? != Protection::None {
+        if is_age(file) {
             return Err(Error::usage("the identities are encrypted themselves").advise("decrypt them with `age -d`"));
         }
-        let identities = lines(file)?.map(|(number, line)| identity(line).map_err(|error| at(number, error)));
-        let identities: Vec<_> = identities.collect::<Result<_>>()?;
+        // With room for all: a vector that grows leaves a copy.
+        let mut identities = Vec::with_capacity(lines(file)?.count());
+        for (number, line) in lines(file)? {
+            identities.push(identity(line).map_err(|error| at(number, error))?);
+        }
         match identities.is_empty() {
             true => Err(Error::usage("there is no identity in it").advise("make one with `age-keygen`")),
             false => Ok(Identities(identities)),
@@ -120,8 +125,9 @@ impl Recipient {
             Error::usage(format!("this is {what}")).advise("give an X25519 recipient: `age-keygen -y` prints it")
         };
         match text {
-            _ if is_secret(text) => Err(Error::trust("this is a secret key, not a recipient")
-                .advise("make another with `age-keygen`: whoever sees the command line has seen this one")),
+            _ if is_secret(text) => Err(Error::trust("this is a secret key, not a recipient").advise(
+                "give its public half, or that of a new one if this one stood on a command line (`age-keygen -y`)",
+            )),
             _ if text.starts_with("ssh-") => Err(foreign("an ssh key, which is not taken")),
             _ => text.parse().map(Recipient).map_err(|_| foreign("no age recipient of the kind `age1...`")),
         }

@@ -118,6 +118,14 @@ pub fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
+/// The user's home directory.
+pub fn home() -> Result<std::path::PathBuf> {
+    let home = variable("HOME").map(std::path::PathBuf::from).filter(|path| path.is_absolute());
+    home.ok_or_else(|| {
+        Error::environment("HOME is not set, so `~` leads nowhere").advise("set it, or give whole paths")
+    })
+}
+
 /// The directory that relative paths start from.
 pub fn working_directory() -> Result<std::path::PathBuf> {
     std::env::current_dir().map_err(|error| Error::environment(format!("finding the working directory: {error}")))

@@ -16,8 +16,8 @@ use mastermold::digest::Digest;
 use mastermold::epoch::Epoch;
 use mastermold::error::{Class, Result};
 use mastermold::pki::{
-    Algorithm, Authority, AuthorityRequest, CertificateRequest, Issued, KeyEncoding, KubeconfigRequest, Scope,
-    SecretShape, Seed, Subject, Usage, issue, key_pair, kubeconfig, secret,
+    Algorithm, Authority, AuthorityRequest, CertificateRequest, Credential, Issued, KeyEncoding, KeyPair,
+    KubeconfigRequest, Scope, SecretShape, Seed, Subject, TrustedAuthority, Usage, issue, kubeconfig, pair_key, secret,
 };
 
 fn seed() -> Seed {
@@ -40,6 +40,8 @@ fn authority_request() -> AuthorityRequest {
         name: "kubernetes-ca".into(),
         subject: subject(&[], "kubernetes"),
         dns: vec!["kubernetes".into()],
+        key_usages: vec![],
+        serial: None,
         not_before: epoch("2026-01-01T00:00:00Z"),
         days: 3650,
         generation: 1,
@@ -49,7 +51,7 @@ fn authority_request() -> AuthorityRequest {
 }
 
 fn authority() -> Authority {
-    Authority::derive(&seed(), "prod", &authority_request()).unwrap()
+    Authority::derive(&seed(), "prod", &authority_request(), None).unwrap()
 }
 
 fn request() -> CertificateRequest {
@@ -59,15 +61,22 @@ fn request() -> CertificateRequest {
         usages: vec![Usage::ServerAuth, Usage::ClientAuth],
         dns: vec!["localhost".into(), "master-0.prod.example".into(), "localhost".into()],
         ip: ["127.0.0.1", "::1", "192.168.5.11", "::ffff:127.0.0.1"].map(|ip| ip.parse().unwrap()).to_vec(),
+        uri: vec![],
+        key_usages: vec![],
+        serial: None,
         not_before: epoch("2026-11-01T00:00:00Z"),
         days: 365,
         algorithm: Algorithm::EcdsaP256,
-        encoding: KeyEncoding::Sec1,
+        encoding: None,
     }
 }
 
 fn issued(request: &CertificateRequest) -> Result<Issued> {
     issue(&seed(), &NODE, &authority(), request)
+}
+
+fn pair(scope: &Scope<'_>) -> KeyPair {
+    KeyPair::of(&pair_key(&seed(), Algorithm::EcdsaP256, scope, "sa").unwrap(), None).unwrap()
 }
 
 /// Runs a program in `directory`, which must succeed, and gives what it printed.
@@ -90,7 +99,7 @@ fn files(authority: &Authority, leaf: &Issued) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
     write("ca.crt", authority.certificate_pem());
-    write("ca.key", &authority.key_pem(KeyEncoding::Sec1).unwrap());
+    write("ca.key", &authority.key_pem(None).unwrap());
     write("leaf.crt", &leaf.certificate_pem);
     write("leaf.key", &leaf.key_pem);
     directory
@@ -121,7 +130,7 @@ fn derivation_gives_the_answers_of_another_implementation() {
 #[test]
 fn private_keys_are_the_derived_numbers() {
     let directory = files(&authority(), &issued(&request()).unwrap());
-    let pair = key_pair(&seed(), &CLUSTER, "sa").unwrap();
+    let pair = pair(&CLUSTER);
     fs::write(directory.path().join("sa.key"), pair.private_pem.as_bytes()).unwrap();
     for (file, number) in [
         ("ca.key", "39ece241fc4b47d1b657add1d5f2a0ad5dd405d056379cac6869aac3742dfbe0"),
@@ -221,7 +230,8 @@ fn an_authority_is_as_kubeadms() {
         assert!(text.contains(line), "{line}\n{text}");
     }
     assert!(!text.contains("Authority Key Identifier") && !text.contains("Extended Key Usage"), "{text}");
-    let limited = Authority::derive(&seed(), "prod", &AuthorityRequest { path_length: Some(0), ..authority_request() });
+    let limited =
+        Authority::derive(&seed(), "prod", &AuthorityRequest { path_length: Some(0), ..authority_request() }, None);
     fs::write(directory.path().join("ca.crt"), limited.unwrap().certificate_pem()).unwrap();
     assert!(openssl(directory.path(), "x509 -in ca.crt -noout -text").contains("CA:TRUE, pathlen:0\n"));
 }
@@ -229,7 +239,7 @@ fn an_authority_is_as_kubeadms() {
 #[test]
 fn dates_from_2050_on_are_written_in_full() {
     let request = AuthorityRequest { not_before: epoch("2049-12-31T23:59:59Z"), days: 1, ..authority_request() };
-    let authority = Authority::derive(&seed(), "prod", &request).unwrap();
+    let authority = Authority::derive(&seed(), "prod", &request, None).unwrap();
     let directory = files(&authority, &issued(&super_request()).unwrap());
     let text = openssl(directory.path(), "asn1parse -in ca.crt");
     assert!(text.contains("UTCTIME           :491231235959Z"), "{text}");
@@ -237,7 +247,7 @@ fn dates_from_2050_on_are_written_in_full() {
 }
 
 fn super_request() -> CertificateRequest {
-    CertificateRequest { name: "other".into(), encoding: KeyEncoding::Pkcs8, ..request() }
+    CertificateRequest { name: "other".into(), encoding: Some(KeyEncoding::Pkcs8), ..request() }
 }
 
 #[test]
@@ -252,7 +262,7 @@ fn openssl_reads_every_key_and_it_belongs_to_its_certificate() {
             assert_eq!(public, openssl(directory.path(), &format!("x509 -in {name}.crt -noout -pubkey")));
         }
     }
-    let pair = key_pair(&seed(), &CLUSTER, "sa").unwrap();
+    let pair = pair(&CLUSTER);
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("sa.key"), pair.private_pem.as_bytes()).unwrap();
     assert!(pair.private_pem.starts_with("-----BEGIN EC PRIVATE KEY-----\n"));
@@ -262,8 +272,8 @@ fn openssl_reads_every_key_and_it_belongs_to_its_certificate() {
 #[test]
 fn pem_has_64_columns_and_a_last_newline() {
     let leaf = issued(&request()).unwrap();
-    let ca_key = authority().key_pem(KeyEncoding::Pkcs8).unwrap();
-    let pair = key_pair(&seed(), &CLUSTER, "sa").unwrap();
+    let ca_key = authority().key_pem(Some(KeyEncoding::Pkcs8)).unwrap();
+    let pair = pair(&CLUSTER);
     for pem in [&leaf.certificate_pem, &*leaf.key_pem, &*ca_key, &pair.public_pem, &*pair.private_pem] {
         let lines: Vec<&str> = pem.lines().collect();
         let (body, last) = (&lines[1..lines.len() - 2], lines[lines.len() - 2]);
@@ -345,7 +355,7 @@ fn a_certificate_stays_within_its_authority() {
 fn names_must_name() {
     let fails = |scope: Scope<'_>, name: &str| {
         assert_eq!(secret(&seed(), &scope, name, SecretShape::BootstrapToken).unwrap_err().class(), Class::Usage);
-        assert_eq!(key_pair(&seed(), &scope, name).unwrap_err().class(), Class::Usage);
+        assert_eq!(pair_key(&seed(), Algorithm::EcdsaP256, &scope, name).unwrap_err().class(), Class::Usage);
     };
     fails(CLUSTER, "");
     fails(CLUSTER, "a\nb");
@@ -358,7 +368,7 @@ fn names_must_name() {
         }
     }
     let request = AuthorityRequest { subject: subject(&[], " x"), days: 0, ..authority_request() };
-    let error = Authority::derive(&seed(), "", &request).unwrap_err();
+    let error = Authority::derive(&seed(), "", &request, None).unwrap_err();
     assert_eq!((error.class(), error.faults().len()), (Class::Usage, 3), "{error}");
 }
 
@@ -370,7 +380,7 @@ fn a_certificate_of_an_authority_of_many_units_verifies() {
         ou: vec!["x".into(), "y".into(), "z".into()],
     };
     let authority =
-        Authority::derive(&seed(), "prod", &AuthorityRequest { subject: many, ..authority_request() }).unwrap();
+        Authority::derive(&seed(), "prod", &AuthorityRequest { subject: many, ..authority_request() }, None).unwrap();
     let code = CertificateRequest { usages: vec![Usage::CodeSigning], dns: vec![], ip: vec![], ..request() };
     let directory = files(&authority, &issue(&seed(), &CLUSTER, &authority, &code).unwrap());
     let at = epoch("2026-11-01T00:00:00Z").seconds();
@@ -391,9 +401,8 @@ fn config() -> KubeconfigRequest {
         user: "system:node:master-0".into(),
         context: None,
         namespace: None,
-        authority_pem: authority().certificate_pem().into(),
-        certificate_pem: leaf.certificate_pem.clone(),
-        key_pem: leaf.key_pem.clone(),
+        authority: TrustedAuthority::Inside(authority().certificate_pem().into()),
+        credential: Credential::Inside { certificate_pem: leaf.certificate_pem, key_pem: leaf.key_pem },
     }
 }
 
@@ -411,13 +420,14 @@ fn kubectl_reads_a_kubeconfig_and_openssl_its_parts() {
     assert_eq!(kubectl(&request, "{.current-context}"), "system:node:master-0@prod");
     assert_eq!(kubectl(&request, "{.clusters[0].cluster.server}"), request.server);
     let directory = tempfile::tempdir().unwrap();
+    let leaf = issued(&self::request()).unwrap();
     for (path, pem) in [
-        ("{.clusters[0].cluster.certificate-authority-data}", &request.authority_pem),
-        ("{.users[0].user.client-certificate-data}", &request.certificate_pem),
-        ("{.users[0].user.client-key-data}", &*request.key_pem),
+        ("{.clusters[0].cluster.certificate-authority-data}", authority().certificate_pem()),
+        ("{.users[0].user.client-certificate-data}", &leaf.certificate_pem),
+        ("{.users[0].user.client-key-data}", &*leaf.key_pem),
     ] {
         fs::write(directory.path().join("base64"), kubectl(&request, path)).unwrap();
-        assert_eq!(&openssl(directory.path(), "base64 -d -A -in base64"), pem);
+        assert_eq!(openssl(directory.path(), "base64 -d -A -in base64"), pem);
     }
     let text = String::from_utf8(kubeconfig(&request).unwrap().to_vec()).unwrap();
     let keys: Vec<&str> = text.lines().map(|line| line.split(": ").next().unwrap().trim_end_matches(':')).collect();
@@ -484,9 +494,9 @@ fn kubectl_reads_back_every_name_as_it_was() {
 #[test]
 fn nothing_secret_is_shown() {
     let (seed, leaf) = (seed(), issued(&request()).unwrap());
-    let pair = key_pair(&seed, &CLUSTER, "sa").unwrap();
+    let pair = pair(&CLUSTER);
     let shown = format!("{seed:?} {leaf:?} {:?} {:#?} {pair:?} {:?}", authority(), authority(), config());
-    let secrets = [&*leaf.key_pem, &*pair.private_pem, &*authority().key_pem(KeyEncoding::Sec1).unwrap()]
+    let secrets = [&*leaf.key_pem, &*pair.private_pem, &*authority().key_pem(None).unwrap()]
         .map(|pem| pem.lines().nth(1).unwrap().to_owned());
     for secret in secrets.iter().map(String::as_str).chain(["0405060708", "PRIVATE", "4, 5, 6", "LS0t"]) {
         assert!(!shown.contains(secret), "{secret} in {shown}");
@@ -499,4 +509,22 @@ fn addresses_are_typed() {
     let many = CertificateRequest { ip: (0..=255).map(|last| IpAddr::from([10, 0, 0, last])).collect(), ..request() };
     let directory = files(&authority(), &issued(&many).unwrap());
     assert!(openssl(directory.path(), "x509 -in leaf.crt -noout -text").contains("IP Address:10.0.0.255"));
+}
+
+#[test]
+fn every_kind_of_key_signs_and_is_read() {
+    for algorithm in Algorithm::ALL {
+        let begin = std::time::Instant::now();
+        let authority =
+            Authority::derive(&seed(), "prod", &AuthorityRequest { algorithm, ..authority_request() }, None).unwrap();
+        let leaf = issue(&seed(), &NODE, &authority, &CertificateRequest { algorithm, ..request() }).unwrap();
+        eprintln!("{algorithm}: two keys in {:?}", begin.elapsed());
+        let directory = files(&authority, &leaf);
+        openssl(directory.path(), "verify -x509_strict -purpose sslserver -CAfile ca.crt -attime 1793836800 leaf.crt");
+        for name in ["ca", "leaf"] {
+            openssl(directory.path(), &format!("pkey -in {name}.key -check -noout"));
+            let public = openssl(directory.path(), &format!("pkey -in {name}.key -pubout"));
+            assert_eq!(public, openssl(directory.path(), &format!("x509 -in {name}.crt -noout -pubkey")));
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! An overlay's files, directories and symlinks on a node.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use globset::{GlobBuilder, GlobMatcher};
@@ -13,7 +14,7 @@ use crate::error::{Error, Faults, Place, Result};
 use crate::overlay::declare::FileDeclaration;
 use crate::overlay::escape::{self, Syntax};
 use crate::overlay::{OverlayContent, OverlayFile, Scope};
-use crate::tree::{Content, Entry, Node, Secrecy};
+use crate::tree::{Content, Entry, Node, Secrecy, Tree, TreePath};
 
 /// A glob of absolute paths, in which `*` stays within one directory and `**` does not.
 pub fn glob(pattern: &str, place: &Place) -> Result<GlobMatcher> {
@@ -95,6 +96,26 @@ fn file_entry(
         entry.secrecy = if declared.secret { Secrecy::Secret } else { Secrecy::Public };
     }
     Ok(entry)
+}
+
+/// Refuses a file that must be the same on all nodes and is not; `seen` is what it was on the first.
+pub fn check_same(
+    one: &Active<'_>,
+    (node, tree): (&str, &Tree),
+    seen: &mut BTreeMap<TreePath, (String, Content)>,
+    faults: &mut Faults,
+) {
+    for declared in one.declared.files.iter().filter(|declared| declared.same) {
+        let Some(glob) = faults.note(glob(&declared.path, &declared.place)) else { continue };
+        for (path, entry) in tree.iter().filter(|(path, _)| glob.is_match(path.to_string())) {
+            let Node::File(content) = &entry.node else { continue };
+            let (first, same) = seen.entry(path.clone()).or_insert_with(|| (node.to_owned(), content.clone()));
+            if same != content {
+                let message = format!("{path} must be the same on all nodes, and {first} and {node} have others");
+                faults.push(Error::usage(message).advise("take what is of one node out of it").at(&declared.place));
+            }
+        }
+    }
 }
 
 /// A symlink's bits mean nothing.

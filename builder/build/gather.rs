@@ -10,7 +10,7 @@ use crate::disk;
 use crate::document::nearest;
 use crate::error::{Error, Faults, Result};
 use crate::profile::Lock;
-use crate::profile::lock::{Locked, LockedMember, Wanted};
+use crate::profile::lock::{Imported, Locked, LockedMember, Wanted};
 use crate::store::{self, Gathered, Location, Options, Pin, Request, Store};
 
 /// The largest document of checksums, in bytes.
@@ -65,7 +65,11 @@ pub fn lock(plan: &Plan, old: Option<&Lock>, update: &Update, store: &Store, opt
             faults.note(compared.map_err(|error| error.at(&source.place)));
         }
     }
-    faults.finish(Lock { seed: old.and_then(|old| old.seed.clone()), sources, digest: None })
+    // Without a seed what is private could not be looked at: its fingerprint stays.
+    let kept = old.and_then(|old| old.imported.fingerprint.clone());
+    let fingerprint = if plan.keyed { plan.imported.fingerprint.clone() } else { kept };
+    let imported = Imported { files: plan.imported.files.clone(), fingerprint };
+    faults.finish(Lock { seed: old.and_then(|old| old.seed.clone()), sources, imported, digest: None })
 }
 
 fn check_named(plan: &Plan, update: &Update) -> Result<()> {

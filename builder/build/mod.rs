@@ -6,13 +6,17 @@
 //!                                  gather: sources in the store          manifests, sums, one rename
 //! ```
 
+mod credentials;
 mod files;
+mod findings;
 pub mod gather;
+mod imports;
 pub mod keys;
 pub mod layers;
 mod node;
 pub mod pack;
 pub mod place;
+mod placements;
 pub mod plan;
 mod scopes;
 mod settings;
@@ -103,18 +107,48 @@ pub fn build(profile: &Profile, lock: &Lock, seed: &Seed, building: &Building<'_
 
 /// The plan with every source pinned, or why the lock does not serve.
 fn resolve_locked(profile: &Profile, lock: &Lock, seed: &Seed) -> Result<Plan> {
-    let plan = Plan::resolve(profile, Some(lock), Some(seed))?;
-    check_lock(profile, Some(lock), &plan)?;
-    Ok(plan)
+    let mut plan = Plan::resolve(profile, Some(lock), Some(seed))?;
+    let mut faults = Faults::new();
+    std::mem::take(&mut plan.missing).into_iter().for_each(|missing| faults.push(missing));
+    faults.note(check_lock(profile, Some(lock), &plan));
+    faults.finish(plan)
 }
 
 /// Whether the lock serves the plan; every reason why it does not.
 pub fn check_lock(profile: &Profile, lock: Option<&Lock>, plan: &Plan) -> Result<()> {
-    let reasons = lock.map_or_else(|| vec![Staleness::NoLock], |lock| lock.staleness(&plan.wanted()));
     let mut faults = Faults::new();
-    for reason in reasons {
-        let advice = format!("run `mastermold lock {}`", profile.file.display());
-        faults.push(Error::usage(reason.to_string()).advise(advice));
+    let advice = format!("run `mastermold lock {}`", profile.file.display());
+    let mut stale = |message: String| faults.push(Error::usage(message).advise(advice.clone()));
+    let Some(lock) = lock else {
+        stale(Staleness::NoLock.to_string());
+        return faults.finish(());
+    };
+    for reason in lock.staleness(&plan.wanted()) {
+        stale(reason.to_string());
+    }
+    let (locked, read) = (&lock.imported, &plan.imported);
+    for path in read.files.keys().filter(|path| !locked.files.contains_key(*path)) {
+        stale(format!("the lock is stale: the imported file {path} is not in it"));
+    }
+    for path in locked.files.keys().filter(|path| !read.files.contains_key(*path)) {
+        stale(format!("the lock is stale: the file {path} is in it, and the profile imports it no more"));
+    }
+    match (&locked.fingerprint, &read.fingerprint) {
+        (None, Some(_)) => stale("the lock is stale: the private files that the profile imports are not in it".into()),
+        (Some(_), None) if plan.keyed => {
+            stale("the lock is stale: it knows private files, and the profile imports none".into());
+        }
+        (Some(locked), Some(read)) if locked != read => faults.push(
+            Error::trust("the imported private files are others than the lock was made with")
+                .advise("give the right files; if they are meant to change, run `mastermold lock`"),
+        ),
+        _ => {}
+    }
+    for (path, digest) in &read.files {
+        if locked.files.get(path).is_some_and(|locked| locked != digest) {
+            let error = Error::integrity(format!("the imported file {path} is not the one that is locked"));
+            faults.push(error.advise("take back the change; if it is meant, run `mastermold lock`"));
+        }
     }
     faults.finish(())
 }

@@ -6,20 +6,22 @@ use std::sync::Arc;
 use globset::GlobMatcher;
 use zeroize::Zeroizing;
 
-use super::files::{glob, place_directories, place_files};
+use super::credentials::Credentials;
+use super::files::{check_same, glob, place_directories, place_files};
 use super::keys::Keys;
 use super::place::Placing;
+use super::placements::Placements;
 use super::plan::{NodePlan, Pending};
 use super::scopes::{FileNames, NodeScopes};
 use super::settings::Settings;
 use super::sources::{self, PlannedSource};
 use crate::document::{self, Data, Placed, Table, Value};
 use crate::error::{Error, Faults, Result};
-use crate::overlay::declare::{Declarations, Mode, SourceDeclaration};
+use crate::overlay::declare::{Declarations, SourceDeclaration};
 use crate::overlay::{Overlay, Scope, units};
 use crate::profile::lock::{Locked, Wanted};
 use crate::profile::{Node as Machine, Profile};
-use crate::tree::{Content, Entry, Node, Secrecy, TreePath};
+use crate::tree::{Content, Entry, Node, TreePath};
 
 /// What nodes are resolved from, and what is gathered from all of them.
 pub struct Resolving<'a, 'k> {
@@ -29,12 +31,16 @@ pub struct Resolving<'a, 'k> {
     pub overlays: &'a [Overlay],
     /// The keys.
     pub keys: &'a mut Keys<'k>,
+    /// What the profile places on nodes.
+    pub placements: &'a mut Placements,
     /// What the lock has of a source.
     pub locked: &'a dyn Fn(&Wanted) -> Option<&'a Locked>,
     /// Every source that a node wants.
     pub sources: &'a mut BTreeMap<Wanted, PlannedSource>,
     /// Files for people.
     pub admin: &'a mut BTreeMap<String, Zeroizing<Vec<u8>>>,
+    /// Files that must be the same on all nodes: on which node each was first, and what it held.
+    pub same: &'a mut BTreeMap<TreePath, (String, Content)>,
     /// What file templates asked for.
     pub asked: &'a mut BTreeSet<String>,
 }
@@ -64,7 +70,14 @@ impl<'a> Resolving<'a, '_> {
         }
         settings.add_profile(self.profile, &scopes.base, &mut faults);
         let mut placing = Placing::new(self.profile.declared.cluster.usr_merge);
-        let secrets = self.place_keys(node, &active, &mut placing, &mut faults);
+        let credentials = Credentials {
+            node: &node.name,
+            keys: self.keys,
+            placements: self.placements,
+            admin: self.admin,
+            placing: &mut placing,
+        };
+        let secrets = credentials.place(&active, &mut faults);
         let names = FileNames::new(settings, secrets);
         for one in &active {
             place_files(one, &names, &mut placing, &mut faults);
@@ -77,6 +90,9 @@ impl<'a> Resolving<'a, '_> {
         }
         let finished = faults.note(placing.finish(self.profile.declared.cluster.case_sensitive));
         let (tree, places) = finished.unwrap_or_default();
+        for one in &active {
+            check_same(one, (&node.name, &tree), self.same, &mut faults);
+        }
         let mut roles = node.declared.roles.clone();
         roles.sort();
         let plan = NodePlan {
@@ -102,98 +118,6 @@ impl<'a> Resolving<'a, '_> {
             }
         }
         faults.finish(active)
-    }
-
-    /// Certificates, keys and secrets in their places; the secrets that templates may use.
-    fn place_keys(
-        &mut self,
-        node: &Machine,
-        active: &[Active<'_>],
-        placing: &mut Placing,
-        faults: &mut Faults,
-    ) -> BTreeMap<String, Zeroizing<Vec<u8>>> {
-        let mut secrets = BTreeMap::new();
-        for one in active {
-            for declared in &one.declared.authorities {
-                if let Some(pem) = faults.note(self.keys.authority(declared)) {
-                    for path in &declared.cert {
-                        let entry = public(pem.as_bytes(), 0, 0, origin("authority", &declared.name));
-                        faults.note(placing.put(path, entry, false, &path.place));
-                    }
-                }
-            }
-            for declared in &one.declared.certificates {
-                let Some(issued) = faults.note(self.keys.certificate(&node.name, declared)) else { continue };
-                let (cert, key) = (issued.certificate_pem, issued.key_pem);
-                let (uid, gid, from) = (declared.uid, declared.gid, origin("certificate", &declared.name));
-                if let Some(path) = &declared.cert {
-                    faults.note(placing.put(path, public(cert.as_bytes(), uid, gid, from.clone()), false, &path.place));
-                }
-                if let Some(path) = &declared.key {
-                    let entry = secret(key.as_bytes(), declared.key_mode, uid, gid, from);
-                    faults.note(placing.put(path, entry, false, &path.place));
-                }
-            }
-            for declared in &one.declared.keypairs {
-                let Some(pair) = faults.note(self.keys.key_pair(&node.name, declared)) else { continue };
-                let (private, open) = (pair.private_pem, pair.public_pem);
-                let (uid, gid, from) = (declared.uid, declared.gid, origin("key pair", &declared.name));
-                if let Some(path) = &declared.public {
-                    faults.note(placing.put(path, public(open.as_bytes(), uid, gid, from.clone()), false, &path.place));
-                }
-                if let Some(path) = &declared.private {
-                    faults.note(placing.put(
-                        path,
-                        secret(private.as_bytes(), None, uid, gid, from),
-                        false,
-                        &path.place,
-                    ));
-                }
-            }
-            self.place_secrets(node, one, placing, &mut secrets, faults);
-        }
-        secrets
-    }
-
-    fn place_secrets(
-        &mut self,
-        node: &Machine,
-        one: &Active<'_>,
-        placing: &mut Placing,
-        secrets: &mut BTreeMap<String, Zeroizing<Vec<u8>>>,
-        faults: &mut Faults,
-    ) {
-        for declared in &one.declared.secrets {
-            let Some(made) = faults.note(self.keys.secret(&node.name, declared)) else { continue };
-            if let Some(path) = &declared.path {
-                let entry = secret(&made, None, declared.uid, declared.gid, origin("secret", &declared.name));
-                faults.note(placing.put(path, entry, false, &path.place));
-            }
-            if secrets.insert(declared.name.value.clone(), made).is_some() {
-                let error = Error::usage(format!("the secret `{}` is declared twice", declared.name.value));
-                faults.push(error.at(&declared.name.place));
-            }
-        }
-        for declared in &one.declared.kubeconfigs {
-            let Some(made) = faults.note(self.keys.kubeconfig(&node.name, declared)) else { continue };
-            match (&declared.path, &declared.admin) {
-                (Some(path), None) => {
-                    let entry = secret(&made, None, declared.uid, declared.gid, origin("kubeconfig", &declared.name));
-                    faults.note(placing.put(path, entry, false, &path.place));
-                }
-                (None, Some(name)) if name.contains('/') || name.starts_with('.') || name.is_empty() => {
-                    faults.push(Error::usage(format!("`{}` is not a file's name", name.value)).at(&name.place));
-                }
-                (None, Some(name)) => drop(self.admin.insert(name.value.clone(), made)),
-                _ => {
-                    let message = format!(
-                        "the kubeconfig `{}` takes either `path` (on the node) or `admin` (for people)",
-                        declared.name.value
-                    );
-                    faults.push(Error::usage(message).at(&declared.place));
-                }
-            }
-        }
     }
 
     /// What sources bring, as far as they are locked; what is not locked yet.
@@ -296,19 +220,6 @@ fn absent_files(declarations: &Value, scope: &Arc<Scope>, faults: &mut Faults) -
         glob(rendered.as_str().unwrap_or_default(), &path.place)
     });
     globs.filter_map(|matcher| faults.note(matcher)).collect()
-}
-
-fn origin(what: &str, name: &Placed<String>) -> String {
-    format!("{what} {}", name.value)
-}
-
-fn public(bytes: &[u8], uid: u32, gid: u32, origin: String) -> Entry {
-    Entry { uid, gid, ..Entry::new(Node::File(Content::inline(bytes)), origin) }
-}
-
-fn secret(bytes: &[u8], mode: Option<Mode>, uid: u32, gid: u32, origin: String) -> Entry {
-    let mode = mode.map_or(0o600, |mode| mode.0);
-    Entry { mode, secrecy: Secrecy::Secret, ..public(bytes, uid, gid, origin) }
 }
 
 /// The sources of all active overlays by name; two that differ are a fault unless the later one overrides.

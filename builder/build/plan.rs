@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use super::keys::Keys;
 use super::node;
+use super::placements::Placements;
 use super::sources::PlannedSource;
 use crate::digest::Digest;
 use crate::document::nearest;
@@ -13,7 +14,7 @@ use crate::error::{Error, Faults, Place, Result};
 use crate::overlay::declare::Provision;
 use crate::overlay::{self, Overlay};
 use crate::pki::Seed;
-use crate::profile::lock::{Locked, Wanted};
+use crate::profile::lock::{Imported, Locked, Wanted};
 use crate::profile::{Lock, Profile};
 use crate::tree::{Tree, TreePath};
 
@@ -30,6 +31,12 @@ pub struct Plan {
     pub admin: BTreeMap<String, Zeroizing<Vec<u8>>>,
     /// The salts of the nodes' secrets layers.
     pub salts: Vec<Zeroizing<Vec<u8>>>,
+    /// What was imported, as a lock pins it.
+    pub imported: Imported,
+    /// Requests for outside authorities, by the file that they are written to.
+    pub requests: BTreeMap<String, String>,
+    /// Why it cannot be built yet: what outside authorities have not issued.
+    pub missing: Vec<Error>,
     /// Whether a seed was given: without one every secret and every certificate is empty.
     pub keyed: bool,
 }
@@ -69,28 +76,39 @@ impl Plan {
     pub fn resolve(profile: &Profile, lock: Option<&Lock>, seed: Option<&Seed>) -> Result<Plan> {
         let overlays = load_overlays(profile)?;
         let mut faults = Faults::new();
-        let mut keys = Keys::new(profile, seed);
+        let mut keys = Keys::new(profile, seed)?;
+        let mut placements = Placements::new(profile)?;
         let (mut sources, mut admin) = (BTreeMap::new(), BTreeMap::new());
-        let mut asked = BTreeSet::new();
+        let (mut asked, mut same) = (BTreeSet::new(), BTreeMap::new());
         let locked = |wanted: &Wanted| -> Option<&Locked> { lock?.sources.get(wanted) };
         let mut resolving = node::Resolving {
             profile,
             overlays: &overlays,
             keys: &mut keys,
+            placements: &mut placements,
             locked: &locked,
             sources: &mut sources,
             admin: &mut admin,
+            same: &mut same,
             asked: &mut asked,
         };
         let nodes = profile.nodes.iter().filter_map(|node| faults.note(resolving.resolve(node))).collect();
         if faults.is_empty() {
             check_written(profile, &asked, &mut faults);
         }
-        keys.unused_generations().into_iter().for_each(|error| faults.push(error));
+        // What a fault kept from being asked for is not unused.
+        if faults.is_empty() {
+            keys.unused().into_iter().chain(placements.unmet()).for_each(|error| faults.push(error));
+            keys.findings.finish().into_iter().for_each(|error| faults.push(error));
+        }
         let salts = profile.nodes.iter().map(|node| keys.salt(&node.name)).collect::<Result<_>>()?;
-        let keyed = keys.present();
         let overlays = overlays.into_iter().map(|overlay| (overlay.name, overlay.digest)).collect();
-        faults.finish(Plan { overlays, nodes, sources, admin, salts, keyed })
+        let imported = Imported {
+            files: keys.imports.files.clone(),
+            fingerprint: seed.map(|seed| keys.imports.fingerprint(seed)).transpose()?.flatten(),
+        };
+        let (requests, missing, keyed) = (keys.requests, keys.missing, seed.is_some());
+        faults.finish(Plan { overlays, nodes, sources, admin, salts, imported, requests, missing, keyed })
     }
 
     /// One digest over all overlays: their names and contents in order.

@@ -4,21 +4,21 @@
 //! cluster kubernetes network pki nodes     the profile's own (its scope)
 //! node overlays                            this node; the variables of every active overlay
 //! vars                                     the overlay's own variables
-//! args() arg() sysctl modules secrets      in file templates only: what all overlays together declare
+//! args() arg() sysctl modules              in file templates only: what all overlays together declare
+//! secrets generations                      in file templates only: this node's secrets
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
-use minijinja::value::{Enumerator, Kwargs, Object, ObjectExt, Value as Jinja};
-use zeroize::Zeroizing;
-
+use super::keys::Generational;
 use super::settings::Settings;
 use crate::document::{Value, nearest};
 use crate::error::{Error, Faults, Result};
 use crate::overlay::{Global, Overlay, Scope};
 use crate::profile::{Node, Profile, merge};
+use minijinja::value::{Enumerator, Kwargs, Object, Value as Jinja};
 
 /// The scopes of one node.
 pub struct NodeScopes {
@@ -106,9 +106,10 @@ pub struct FileNames {
 
 impl FileNames {
     /// The names that these settings and secrets give.
-    pub fn new(settings: Settings, secrets: BTreeMap<String, Zeroizing<Vec<u8>>>) -> FileNames {
+    pub fn new(settings: Settings, secrets: BTreeMap<String, Generational>) -> FileNames {
         let asked = Arc::new(Mutex::new(BTreeSet::new()));
         let secrets = Arc::new(SecretsObject { secrets, touched: AtomicBool::new(false) });
+        let generations = Jinja::from_object(GenerationsObject(secrets.clone()));
         let (sysctl, modules) = (settings.sysctl_value(), settings.modules_value());
         let settings = Arc::new(settings);
         let (for_args, for_arg) = (settings.clone(), settings);
@@ -133,6 +134,7 @@ impl FileNames {
             ready("args", Jinja::from_function(args)),
             ready("arg", Jinja::from_function(arg)),
             ready("secrets", Jinja::from_dyn_object(secrets.clone())),
+            ready("generations", generations),
             tracked("sysctl", sysctl),
             tracked("modules", modules),
         ]);
@@ -186,8 +188,26 @@ impl Object for Tracked {
 
 /// The node's secrets by name. Whoever takes one is noted: its file must be secret too.
 struct SecretsObject {
-    secrets: BTreeMap<String, Zeroizing<Vec<u8>>>,
+    secrets: BTreeMap<String, Generational>,
     touched: AtomicBool,
+}
+
+impl SecretsObject {
+    fn get(&self, key: &Jinja) -> Option<&Generational> {
+        let key = key.as_str()?;
+        let secret = self.secrets.get(key).or_else(|| self.secrets.get(&key.replace('_', "-")))?;
+        self.touched.store(true, Ordering::Relaxed);
+        Some(secret)
+    }
+
+    fn names(&self) -> Enumerator {
+        Enumerator::Values(self.secrets.keys().map(|name| Jinja::from(name.as_str())).collect())
+    }
+}
+
+/// Every shape that a declaration can name is text.
+fn text(secret: &[u8]) -> Jinja {
+    Jinja::from(String::from_utf8_lossy(secret).into_owned())
 }
 
 impl std::fmt::Debug for SecretsObject {
@@ -198,14 +218,28 @@ impl std::fmt::Debug for SecretsObject {
 
 impl Object for SecretsObject {
     fn get_value(self: &Arc<Self>, key: &Jinja) -> Option<Jinja> {
-        let key = key.as_str()?;
-        let secret = self.secrets.get(key).or_else(|| self.secrets.get(&key.replace('_', "-")))?;
-        self.touched.store(true, Ordering::Relaxed);
-        // Every shape that a declaration can name is text.
-        Some(Jinja::from(String::from_utf8_lossy(secret).into_owned()))
+        let (_, current) = self.get(key)?.first()?;
+        Some(text(current))
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        self.mapped_enumerator(|this| Box::new(this.secrets.keys().map(|name| Jinja::from(name.as_str()))))
+        self.names()
+    }
+}
+
+/// The node's secrets in all generations that count, the current one first: each has `generation` and `value`.
+#[derive(Debug)]
+struct GenerationsObject(Arc<SecretsObject>);
+
+impl Object for GenerationsObject {
+    fn get_value(self: &Arc<Self>, key: &Jinja) -> Option<Jinja> {
+        let all = self.0.get(key)?.iter().map(|(generation, value)| {
+            BTreeMap::from([("generation", Jinja::from(*generation)), ("value", text(value))])
+        });
+        Some(Jinja::from(all.map(Jinja::from).collect::<Vec<_>>()))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        self.0.names()
     }
 }

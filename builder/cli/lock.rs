@@ -29,10 +29,11 @@ impl Lock {
     pub fn run(&self, printer: &Printer) -> Result<()> {
         let profile = self.profile.load()?;
         let (path, shown) = (profile.project.join(profile.lock_file()), profile.lock_file().display().to_string());
-        let plan = Plan::resolve(&profile, None, None)?;
+        let seed = self.seed.find(&profile)?;
+        let plan = Plan::resolve(&profile, None, seed.as_ref())?;
         let old = ProfileLock::load(&path, &shown)?;
         let mut lock = gather::lock(&plan, old.as_ref(), &self.update(), &open_store()?, &self.fetch.options(printer))?;
-        if let Some(seed) = self.seed.find(&profile)? {
+        if let Some(seed) = seed {
             lock.seed = Some(seed.fingerprint());
         }
         let unchanged = old.is_some_and(|old| ProfileLock { digest: None, ..old } == lock);

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::args::{Argument, Command};
+pub use super::credentials::*;
 use crate::document::Placed;
 use crate::tree::TreePath;
 
@@ -232,6 +233,9 @@ pub struct FileDeclaration {
     pub overrides: bool,
     /// Why set-uid, set-gid or world-writable bits are needed; they are refused without a reason.
     pub unsafe_mode: Option<String>,
+    /// Whether the file must be the same on every node that has it.
+    #[serde(default)]
+    pub same: bool,
 }
 
 /// A directory.
@@ -285,170 +289,6 @@ pub struct UnitDeclaration {
     /// Units that must never start.
     #[serde(default)]
     pub mask: Vec<Placed<String>>,
-    /// On which nodes.
-    pub when: Option<String>,
-}
-
-/// A certificate's subject.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct SubjectDeclaration {
-    /// Common name.
-    pub cn: String,
-    /// Organisations: Kubernetes reads them as groups.
-    #[serde(default)]
-    pub o: Vec<String>,
-    /// Organisational units.
-    #[serde(default)]
-    pub ou: Vec<String>,
-}
-
-/// A certificate authority. Its key stays with the builder.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct AuthorityDeclaration {
-    /// The name by which certificates refer to it.
-    pub name: Placed<String>,
-    /// Its subject.
-    pub subject: SubjectDeclaration,
-    /// DNS names in its certificate. They mean nothing in an authority; kubeadm writes its name there.
-    #[serde(default)]
-    pub dns: Vec<String>,
-    /// How long it is valid from `[pki] since`; 3650 days if not given.
-    pub days: Option<u32>,
-    /// Where its certificate goes on the node.
-    #[serde(default)]
-    pub cert: Vec<Placed<TreePath>>,
-    /// On which nodes its certificate is.
-    pub when: Option<String>,
-}
-
-/// Whether every node has its own, or all share one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum ScopeDeclaration {
-    /// Every node its own.
-    #[default]
-    Node,
-    /// One for the cluster.
-    Cluster,
-}
-
-/// A certificate and its key.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct CertificateDeclaration {
-    /// Its name; with the scope it decides the key.
-    pub name: Placed<String>,
-    /// The authority that issues it.
-    pub authority: Placed<String>,
-    /// Its subject.
-    pub subject: SubjectDeclaration,
-    /// server-auth, client-auth, code-signing.
-    pub usages: Vec<Placed<String>>,
-    /// DNS names.
-    #[serde(default)]
-    pub dns: Vec<String>,
-    /// IP addresses.
-    #[serde(default)]
-    pub ip: Vec<Placed<std::net::IpAddr>>,
-    /// How long it is valid from the epoch; 365 days if not given.
-    pub days: Option<u32>,
-    /// Where the certificate goes.
-    pub cert: Option<Placed<TreePath>>,
-    /// Where the key goes.
-    pub key: Option<Placed<TreePath>>,
-    /// Mode of the key; 0600 if not given.
-    pub key_mode: Option<Mode>,
-    /// Owner of both.
-    #[serde(default)]
-    pub uid: u32,
-    /// Group of both.
-    #[serde(default)]
-    pub gid: u32,
-    /// Whether every node has its own.
-    #[serde(default)]
-    pub scope: ScopeDeclaration,
-    /// On which nodes.
-    pub when: Option<String>,
-}
-
-/// A bare key pair.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct KeyPairDeclaration {
-    /// Its name; with the scope it decides the key.
-    pub name: Placed<String>,
-    /// Where the private key goes.
-    pub private: Option<Placed<TreePath>>,
-    /// Where the public key goes.
-    pub public: Option<Placed<TreePath>>,
-    /// Owner of both.
-    #[serde(default)]
-    pub uid: u32,
-    /// Group of both.
-    #[serde(default)]
-    pub gid: u32,
-    /// Whether every node has its own.
-    #[serde(default)]
-    pub scope: ScopeDeclaration,
-    /// On which nodes.
-    pub when: Option<String>,
-}
-
-/// A secret that templates use as `secrets.NAME`.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct SecretDeclaration {
-    /// Its name; with the scope it decides the bytes.
-    pub name: Placed<String>,
-    /// base64 or hex of `bytes` random-looking bytes, or bootstrap-token (`abcdef.0123456789abcdef`).
-    pub shape: Placed<String>,
-    /// How many bytes; 32 if not given.
-    pub bytes: Option<u32>,
-    /// Where a file with it goes, if it is not for a template.
-    pub path: Option<Placed<TreePath>>,
-    /// Owner of the file.
-    #[serde(default)]
-    pub uid: u32,
-    /// Group of the file.
-    #[serde(default)]
-    pub gid: u32,
-    /// Whether every node has its own.
-    #[serde(default)]
-    pub scope: ScopeDeclaration,
-    /// On which nodes.
-    pub when: Option<String>,
-}
-
-/// A kubeconfig with its client certificate and key inside.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct KubeconfigDeclaration {
-    /// Its name; with the scope it decides the key.
-    pub name: Placed<String>,
-    /// Where it goes on the node.
-    pub path: Option<Placed<TreePath>>,
-    /// The file's name in `secrets/admin/`, for people; on no node, and one for the cluster.
-    pub admin: Option<Placed<String>>,
-    /// The authority that issues the client certificate, and that the client trusts.
-    pub authority: Placed<String>,
-    /// The API server's URL.
-    pub server: Placed<String>,
-    /// What the file calls the cluster; the cluster's name if not given.
-    pub cluster: Option<String>,
-    /// What the file calls the user; the subject's CN if not given.
-    pub user: Option<String>,
-    /// The client certificate's subject.
-    pub subject: SubjectDeclaration,
-    /// How long the certificate is valid from the epoch; 365 days if not given.
-    pub days: Option<u32>,
-    /// Owner of the file.
-    #[serde(default)]
-    pub uid: u32,
-    /// Group of the file.
-    #[serde(default)]
-    pub gid: u32,
     /// On which nodes.
     pub when: Option<String>,
 }

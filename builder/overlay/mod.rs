@@ -6,6 +6,7 @@
 //! ```
 
 pub mod args;
+pub mod credentials;
 pub mod declare;
 pub mod escape;
 pub mod scope;

@@ -16,7 +16,7 @@ use rcgen::{
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 
-use super::key::Key;
+use super::key::PrivateKey;
 use super::name::element;
 use super::request::Validity;
 use crate::epoch::Epoch;
@@ -28,9 +28,19 @@ pub(super) struct Draft<'a> {
     pub(super) subject: &'a [u8],
     pub(super) validity: Validity,
     pub(super) role: Role,
+    pub(super) key_usages: Vec<KeyUsagePurpose>,
     pub(super) usages: Vec<ExtendedKeyUsagePurpose>,
+    pub(super) names: Names,
+    /// A hash of the contents if none is given.
+    pub(super) serial: Option<Vec<u8>>,
+}
+
+/// The subject's alternative names, in the order in which they are written.
+#[derive(Default)]
+pub(super) struct Names {
     pub(super) dns: Vec<String>,
     pub(super) ip: Vec<IpAddr>,
+    pub(super) uri: Vec<String>,
 }
 
 /// What a certificate may do.
@@ -48,12 +58,19 @@ pub(super) struct Signer<'a> {
     pub(super) subject: &'a [u8],
     /// Its subject key identifier.
     pub(super) key_id: &'a [u8],
-    pub(super) key: &'a Key,
+    pub(super) key: &'a PrivateKey,
 }
 
+/// The object identifier of the subject's key identifier, as an element (2.5.29.14).
+const KEY_ID: &[u8] = b"\x06\x03\x55\x1d\x0e";
+/// That of the attribute by which a request asks for extensions (RFC 2985, 5.4.2), as an element.
+const EXTENSION_REQUEST: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x09\x0e";
+/// The tag `[0]`, of a request's attributes.
+const CONTEXT_0: Tag = Tag::ContextSpecific { constructed: true, number: der::TagNumber(0) };
+
 /// A key's identifier: the first 160 bits of SHA-256 of the public key (RFC 7093, method 1).
-pub(super) fn key_id(key: &Key) -> Vec<u8> {
-    Sha256::digest(key.public_bytes())[..20].to_vec()
+pub(super) fn key_id(key: &PrivateKey) -> Result<Vec<u8>> {
+    Ok(Sha256::digest(key.public_bytes()?)[..20].to_vec())
 }
 
 /// A certificate in PEM: lines of 64 columns, a last newline.
@@ -63,15 +80,42 @@ pub(super) fn pem(der: &[u8]) -> Result<String> {
 
 impl Draft<'_> {
     /// The certificate over `key` that `signer` gives, in DER.
-    pub(super) fn sign(self, key: &Key, signer: &Signer<'_>) -> Result<Vec<u8>> {
-        let (subject, own) = (self.subject, signer.subject == self.subject);
-        let parameters = self.parameters(key_id(key), own)?;
+    pub(super) fn sign(self, key: &PrivateKey, signer: &Signer<'_>) -> Result<Vec<u8>> {
+        let (subject, serial) = (self.subject, self.serial.clone());
+        let key_id = key_id(key)?;
+        let own = signer.subject == subject && signer.key_id == key_id;
+        let draft = self.draft(key, key_id, own, signer)?;
+        guard(&draft, subject, serial, signer).map_err(|error| error.context("completing a certificate"))
+    }
+
+    /// A PKCS #10 request (RFC 2986) for this certificate, signed with its own key: what it asks for is the extensions
+    /// that the certificate would have, but for the key identifiers, which its authority gives.
+    pub(super) fn request(self, key: &PrivateKey) -> Result<Vec<u8>> {
+        let subject = self.subject;
+        let draft = self.draft(key, Vec::new(), true, &Signer { subject, key_id: &[], key })?;
+        let certificate = elements(&draft)?;
+        let [body, algorithm, _] = certificate[..] else { return Err(shape()) };
+        let body = elements(body)?;
+        let [.., public, extensions] = body[..] else { return Err(shape()) };
+        let [extensions] = elements(extensions)?[..] else { return Err(shape()) };
+        let asked: Vec<&[u8]> =
+            elements(extensions)?.into_iter().filter(|one| !one.windows(5).any(|bytes| bytes == KEY_ID)).collect();
+        let asked = element(Tag::Set, &element(Tag::Sequence, &asked.concat())?)?;
+        let attribute = element(Tag::Sequence, &[EXTENSION_REQUEST, &asked].concat())?;
+        let attributes = element(CONTEXT_0, &attribute)?;
+        let version = element(Tag::Integer, &[0])?;
+        sign(&[&version, subject, public, &attributes].concat(), algorithm, key)
+    }
+
+    /// The certificate as rcgen writes it, with a stand-in for serial, issuer and subject and without a signature.
+    fn draft(self, key: &PrivateKey, key_id: Vec<u8>, own: bool, signer: &Signer<'_>) -> Result<Vec<u8>> {
+        let parameters = self.parameters(key_id, own)?;
         let mut issuer = CertificateParams::default();
         issuer.key_identifier_method = KeyIdMethod::PreSpecified(signer.key_id.to_vec());
         let draft = parameters
-            .signed_by(&Unsigned::of(key), &Issuer::from_params(&issuer, Unsigned::of(signer.key)))
+            .signed_by(&Unsigned::of(key)?, &Issuer::from_params(&issuer, Unsigned::of(signer.key)?))
             .map_err(|error| Error::bug(format!("drafting a certificate: {error}")))?;
-        guard(draft.der(), subject, signer).map_err(|error| error.context("completing a certificate"))
+        Ok(draft.der().to_vec())
     }
 
     fn parameters(self, key_id: Vec<u8>, own: bool) -> Result<CertificateParams> {
@@ -81,16 +125,15 @@ impl Draft<'_> {
         parameters.serial_number = Some(SerialNumber::from(1));
         parameters.distinguished_name = DistinguishedName::new();
         parameters.distinguished_name.push(DnType::CommonName, "stand-in");
-        parameters.subject_alt_names = alternative_names(self.dns, &self.ip)?;
+        parameters.subject_alt_names = alternative_names(self.names)?;
         parameters.extended_key_usages = self.usages;
-        // As kubeadm's: its authorities too may sign and encipher, and a self-signed certificate names no authority key.
-        parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
+        parameters.key_usages = self.key_usages;
         parameters.is_ca = IsCa::ExplicitNoCa;
         if let Role::Authority { path_length } = self.role {
-            parameters.key_usages.push(KeyUsagePurpose::KeyCertSign);
             let constraints = path_length.map_or(BasicConstraints::Unconstrained, BasicConstraints::Constrained);
             parameters.is_ca = IsCa::Ca(constraints);
         }
+        // As kubeadm's: a self-signed certificate names no authority key.
         parameters.use_authority_key_identifier_extension = !own;
         parameters.key_identifier_method = KeyIdMethod::PreSpecified(key_id);
         Ok(parameters)
@@ -103,10 +146,11 @@ fn instant(epoch: Epoch) -> Result<OffsetDateTime> {
     instant.ok_or_else(|| Error::bug(format!("{epoch} does not fit a certificate")))
 }
 
-fn alternative_names(dns: Vec<String>, ip: &[IpAddr]) -> Result<Vec<SanType>> {
-    let names = dns.into_iter().map(|name| Ok(SanType::DnsName(name.try_into()?)));
-    let names: std::result::Result<_, rcgen::Error> =
-        names.chain(ip.iter().map(|ip| Ok(SanType::IpAddress(*ip)))).collect();
+fn alternative_names(names: Names) -> Result<Vec<SanType>> {
+    let dns = names.dns.into_iter().map(|name| Ok(SanType::DnsName(name.try_into()?)));
+    let ip = names.ip.into_iter().map(|ip| Ok(SanType::IpAddress(ip)));
+    let uri = names.uri.into_iter().map(|uri| Ok(SanType::URI(uri.try_into()?)));
+    let names: std::result::Result<_, rcgen::Error> = dns.chain(ip).chain(uri).collect();
     names.map_err(|error| Error::bug(format!("writing alternative names: {error}")))
 }
 
@@ -118,8 +162,8 @@ struct Unsigned {
 }
 
 impl Unsigned {
-    fn of(key: &Key) -> Unsigned {
-        Unsigned { public: key.public_bytes(), algorithm: key.rcgen() }
+    fn of(key: &PrivateKey) -> Result<Unsigned> {
+        Ok(Unsigned { public: key.public_bytes()?, algorithm: key.rcgen() })
     }
 }
 
@@ -140,30 +184,35 @@ impl rcgen::SigningKey for Unsigned {
 }
 
 /// The draft with its true serial, issuer and subject, signed (RFC 5280, 4.1).
-fn guard(draft: &[u8], subject: &[u8], signer: &Signer<'_>) -> Result<Vec<u8>> {
+fn guard(draft: &[u8], subject: &[u8], serial: Option<Vec<u8>>, signer: &Signer<'_>) -> Result<Vec<u8>> {
     let certificate = elements(draft)?;
     let [body, algorithm, _] = certificate[..] else { return Err(shape()) };
     let body = elements(body)?;
     let [version, _, inner, _, validity, _, public, extensions] = body[..] else { return Err(shape()) };
     let named = [inner, signer.subject, validity, subject, public, extensions].concat();
-    let body = element(Tag::Sequence, &[version, &serial(&named)?, &named].concat())?;
-    let signature = signer.key.sign(&body)?;
+    let serial = element(Tag::Integer, &serial.unwrap_or_else(|| hashed_serial(&named)))?;
+    sign(&[version, &serial, &named].concat(), algorithm, signer.key)
+}
+
+/// What is to be signed, its algorithm, and the signature, as certificates and requests have them.
+fn sign(body: &[u8], algorithm: &[u8], key: &PrivateKey) -> Result<Vec<u8>> {
+    let body = element(Tag::Sequence, body)?;
     // A bit string starts with the number of its unused bits.
-    let signature = element(Tag::BitString, &[&[0], &signature[..]].concat())?;
+    let signature = element(Tag::BitString, &[&[0], &key.sign(&body)?[..]].concat())?;
     element(Tag::Sequence, &[&body, algorithm, &signature].concat())
 }
 
 /// The serial number: SHA-256 of "mastermold serial 1" and all that the certificate says but its version and serial,
 /// cut to 16 bytes, of which the first two bits are made 01: positive, always as long, and the same for the same
 /// contents only.
-fn serial(named: &[u8]) -> Result<Vec<u8>> {
+fn hashed_serial(named: &[u8]) -> Vec<u8> {
     let mut serial = Sha256::new().chain_update("mastermold serial 1").chain_update(named).finalize()[..16].to_vec();
     serial[0] = serial[0] & 0x3f | 0x40;
-    element(Tag::Integer, &serial)
+    serial
 }
 
 /// The elements of a DER sequence, each with its tag and length.
-fn elements(sequence: &[u8]) -> Result<Vec<&[u8]>> {
+pub(super) fn elements(sequence: &[u8]) -> Result<Vec<&[u8]>> {
     let read = || -> der::Result<Vec<&[u8]>> {
         let content = der::AnyRef::from_der(sequence)?;
         let mut reader = SliceReader::new(content.value())?;
@@ -182,14 +231,14 @@ fn shape() -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::super::key::Algorithm;
+    use super::super::key::{Algorithm, Purpose};
     use super::super::name;
     use super::super::request::{Subject, Usage};
     use super::super::seed::{Scope, Seed};
     use super::*;
 
     /// The whole of rcgen's own way: names, serial and signature by rcgen.
-    struct Signing<'a>(&'a Key, Vec<u8>);
+    struct Signing<'a>(&'a PrivateKey, Vec<u8>);
 
     impl rcgen::PublicKeyData for Signing<'_> {
         fn der_bytes(&self) -> &[u8] {
@@ -225,29 +274,34 @@ mod tests {
     fn where_rcgen_can_say_the_names_our_bytes_are_its_own() {
         let seed = Seed::generate().unwrap();
         let scope = Scope { cluster: "c", node: None, generation: 1 };
-        let [ca, leaf] =
-            ["ca", "leaf"].map(|name| Key::derive(&seed, Algorithm::EcdsaP256, "k", &scope, name).unwrap());
+        let [ca, leaf] = ["ca", "leaf"]
+            .map(|name| PrivateKey::derive(&seed, Algorithm::EcdsaP256, Purpose::Certificate, &scope, name).unwrap());
         for cn in ["apiserver", "under_score", "Müller"] {
             let draft = || Draft {
                 subject: &[],
                 validity: Validity::of(Epoch::FILES, 30_000).unwrap(),
                 role: Role::Leaf,
+                key_usages: vec![KeyUsagePurpose::DigitalSignature],
                 usages: vec![Usage::ServerAuth.rcgen()],
-                dns: vec!["a.example".into()],
-                ip: vec!["::1".parse().unwrap()],
+                names: Names {
+                    dns: vec!["a.example".into()],
+                    ip: vec!["::1".parse().unwrap()],
+                    uri: vec!["spiffe://a/b".into()],
+                },
+                serial: None,
             };
             let (subject, issuer) = (named("system:masters", cn), named("org", "authority"));
-            let signer = Signer { subject: &issuer, key_id: &key_id(&ca), key: &ca };
+            let signer = Signer { subject: &issuer, key_id: &key_id(&ca).unwrap(), key: &ca };
             let ours = Draft { subject: &subject, ..draft() }.sign(&leaf, &signer).unwrap();
 
             let serial = elements(elements(&ours).unwrap()[0]).unwrap()[1][2..].to_vec();
-            let mut parameters = draft().parameters(key_id(&leaf), false).unwrap();
+            let mut parameters = draft().parameters(key_id(&leaf).unwrap(), false).unwrap();
             parameters.serial_number = Some(SerialNumber::from(serial));
             parameters.distinguished_name = distinguished("system:masters", cn);
             let mut authority = CertificateParams::default();
             authority.distinguished_name = distinguished("org", "authority");
-            authority.key_identifier_method = KeyIdMethod::PreSpecified(key_id(&ca));
-            let [leaf, ca] = [&leaf, &ca].map(|key| Signing(key, key.public_bytes()));
+            authority.key_identifier_method = KeyIdMethod::PreSpecified(key_id(&ca).unwrap());
+            let [leaf, ca] = [&leaf, &ca].map(|key| Signing(key, key.public_bytes().unwrap()));
             let its = parameters.signed_by(&leaf, &Issuer::from_params(&authority, ca)).unwrap();
             assert_eq!(its.der().as_ref(), ours, "{cn}");
         }
@@ -257,11 +311,11 @@ mod tests {
     fn what_is_no_draft_is_refused() {
         let seed = Seed::generate().unwrap();
         let scope = Scope { cluster: "c", node: None, generation: 1 };
-        let key = Key::derive(&seed, Algorithm::EcdsaP256, "k", &scope, "n").unwrap();
+        let key = PrivateKey::derive(&seed, Algorithm::EcdsaP256, Purpose::Certificate, &scope, "n").unwrap();
         let signer = Signer { subject: &[], key_id: &[], key: &key };
         for bytes in [&b""[..], b"\x30\x00", b"\x30\x03\x30\x00\x30", b"\x30\x06\x30\x00\x30\x00\x03\x00", b"\x30\x80"]
         {
-            assert_eq!(guard(bytes, &[], &signer).unwrap_err().class().code(), 1, "{bytes:02x?}");
+            assert_eq!(guard(bytes, &[], None, &signer).unwrap_err().class().code(), 1, "{bytes:02x?}");
         }
     }
 }

@@ -1,124 +1,296 @@
-//! Private keys, and the files that hold them.
+//! Private and public keys: how they come from the seed, sign, and are written.
 
 use std::fmt;
+use std::str::FromStr;
 
-use p256::SecretKey;
-use p256::ecdsa::signature::Signer as _;
-use p256::ecdsa::{DerSignature, SigningKey};
-use p256::elliptic_curve::bigint::{NonZero, U384};
+use ed25519_dalek::Signer as _;
+use p256::ecdsa::signature::SignatureEncoding as _;
 use p256::elliptic_curve::sec1::ToSec1Point as _;
-use p256::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _, LineEnding};
-use zeroize::{Zeroize as _, Zeroizing};
+use rsa::RsaPrivateKey;
+use rsa::pkcs1::{EncodeRsaPrivateKey as _, EncodeRsaPublicKey as _};
+use rsa::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _, LineEnding};
+use rsa::traits::PublicKeyParts as _;
+use sha2::Sha256;
+use zeroize::Zeroizing;
 
+use super::derived;
 use super::seed::{Scope, Seed};
 use crate::error::{Error, Result};
 
 /// The kind of a key. Each kind is a purpose of its own in the derivation, so that no two share bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Algorithm {
     /// ECDSA on NIST P-256 with SHA-256.
     #[default]
     EcdsaP256,
+    /// ECDSA on NIST P-384 with SHA-384.
+    EcdsaP384,
+    /// Ed25519 (RFC 8032).
+    Ed25519,
+    /// RSA with a modulus of 2048 bits, PKCS #1 v1.5 with SHA-256.
+    Rsa2048,
+    /// RSA with a modulus of 3072 bits.
+    Rsa3072,
+    /// RSA with a modulus of 4096 bits.
+    Rsa4096,
 }
 
 impl Algorithm {
-    fn name(self) -> &'static str {
+    /// All of them.
+    pub const ALL: [Algorithm; 6] = [
+        Algorithm::EcdsaP256,
+        Algorithm::EcdsaP384,
+        Algorithm::Ed25519,
+        Algorithm::Rsa2048,
+        Algorithm::Rsa3072,
+        Algorithm::Rsa4096,
+    ];
+
+    /// How a private key of this kind is usually written: as the field's own tools write it, and as Kubernetes reads
+    /// it (which takes elliptic curves as SEC 1 only).
+    pub fn usual_encoding(self) -> KeyEncoding {
         match self {
-            Algorithm::EcdsaP256 => "ecdsa-p256",
+            Algorithm::EcdsaP256 | Algorithm::EcdsaP384 => KeyEncoding::Sec1,
+            Algorithm::Ed25519 => KeyEncoding::Pkcs8,
+            Algorithm::Rsa2048 | Algorithm::Rsa3072 | Algorithm::Rsa4096 => KeyEncoding::Pkcs1,
         }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Algorithm::EcdsaP256 => "ecdsa-p256",
+            Algorithm::EcdsaP384 => "ecdsa-p384",
+            Algorithm::Ed25519 => "ed25519",
+            Algorithm::Rsa2048 => "rsa-2048",
+            Algorithm::Rsa3072 => "rsa-3072",
+            Algorithm::Rsa4096 => "rsa-4096",
+        })
+    }
+}
+
+impl FromStr for Algorithm {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Algorithm> {
+        let found = Algorithm::ALL.into_iter().find(|algorithm| algorithm.to_string() == text);
+        let known = Algorithm::ALL.map(|algorithm| algorithm.to_string()).join(", ");
+        found.ok_or_else(|| Error::usage(format!("`{text}` is not a kind of key; there are {known}")))
     }
 }
 
 /// How a private key's file is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyEncoding {
-    /// `EC PRIVATE KEY` (SEC 1, RFC 5915), as kubeadm writes it.
-    #[default]
+    /// `EC PRIVATE KEY` (SEC 1, RFC 5915), for elliptic curves; as kubeadm writes it.
     Sec1,
-    /// `PRIVATE KEY` (PKCS #8, RFC 5958).
+    /// `RSA PRIVATE KEY` (PKCS #1, RFC 8017), for RSA; as kubeadm writes it.
+    Pkcs1,
+    /// `PRIVATE KEY` (PKCS #8, RFC 5208), for all.
     Pkcs8,
 }
 
-/// A private key; wiped from memory when it goes.
-pub(super) enum Key {
-    P256(SecretKey),
+impl FromStr for KeyEncoding {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<KeyEncoding> {
+        match text {
+            "sec1" => Ok(KeyEncoding::Sec1),
+            "pkcs1" => Ok(KeyEncoding::Pkcs1),
+            "pkcs8" => Ok(KeyEncoding::Pkcs8),
+            _ => Err(Error::usage(format!("`{text}` is not how a key is written; there are sec1, pkcs1, pkcs8"))),
+        }
+    }
 }
 
-impl Key {
-    /// The key of `kind` (authority, certificate, key-pair) and `name` in `scope`.
-    pub(super) fn derive(seed: &Seed, algorithm: Algorithm, kind: &str, scope: &Scope<'_>, name: &str) -> Result<Key> {
-        let purpose = format!("{kind}/{}", algorithm.name());
-        match algorithm {
-            Algorithm::EcdsaP256 => {
-                let mut okm = Zeroizing::new([0; 48]);
-                seed.derive(&purpose, scope, name, &mut okm[..])?;
-                Ok(Key::P256(p256_key(&okm)?))
-            }
+/// What a private key is for. Each is a purpose of its own in the derivation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Authority,
+    Certificate,
+    KeyPair,
+}
+
+impl Purpose {
+    fn name(self) -> &'static str {
+        match self {
+            Purpose::Authority => "authority",
+            Purpose::Certificate => "certificate",
+            Purpose::KeyPair => "key-pair",
         }
+    }
+}
+
+/// A private key; wiped from memory when it goes.
+pub struct PrivateKey(pub(super) Kind);
+
+pub(super) enum Kind {
+    P256(p256::SecretKey),
+    P384(p384::SecretKey),
+    Ed25519(ed25519_dalek::SigningKey),
+    Rsa(Box<RsaPrivateKey>),
+}
+
+impl PrivateKey {
+    /// The key of `name` for `purpose` in `scope`: see the head of `seed.rs`.
+    pub(super) fn derive(
+        seed: &Seed,
+        algorithm: Algorithm,
+        purpose: Purpose,
+        scope: &Scope<'_>,
+        name: &str,
+    ) -> Result<PrivateKey> {
+        let purpose = format!("{}/{algorithm}", purpose.name());
+        let okm = |length: usize| -> Result<Zeroizing<Vec<u8>>> {
+            let mut okm = Zeroizing::new(vec![0; length]);
+            seed.derive(&purpose, scope, name, &mut okm)?;
+            Ok(okm)
+        };
+        Ok(PrivateKey(match algorithm {
+            Algorithm::EcdsaP256 => Kind::P256(derived::p256(&okm(48)?)?),
+            Algorithm::EcdsaP384 => Kind::P384(derived::p384(&okm(64)?)?),
+            Algorithm::Ed25519 => Kind::Ed25519(derived::ed25519(&okm(32)?)?),
+            Algorithm::Rsa2048 => derived::rsa(&okm(32)?, 2048).map(rsa_kind)?,
+            Algorithm::Rsa3072 => derived::rsa(&okm(32)?, 3072).map(rsa_kind)?,
+            Algorithm::Rsa4096 => derived::rsa(&okm(32)?, 4096).map(rsa_kind)?,
+        }))
     }
 
     /// The algorithm, as rcgen names it.
     pub(super) fn rcgen(&self) -> &'static rcgen::SignatureAlgorithm {
-        match self {
-            Key::P256(_) => &rcgen::PKCS_ECDSA_P256_SHA256,
+        match self.0 {
+            Kind::P256(_) => &rcgen::PKCS_ECDSA_P256_SHA256,
+            Kind::P384(_) => &rcgen::PKCS_ECDSA_P384_SHA384,
+            Kind::Ed25519(_) => &rcgen::PKCS_ED25519,
+            Kind::Rsa(_) => &rcgen::PKCS_RSA_SHA256,
         }
     }
 
-    /// What a certificate's subjectPublicKey holds: for ECDSA the uncompressed point (RFC 5480, 2.2).
-    pub(super) fn public_bytes(&self) -> Vec<u8> {
-        match self {
-            Key::P256(key) => key.public_key().to_sec1_point(false).as_bytes().to_vec(),
-        }
+    /// What a certificate's subjectPublicKey holds: for ECDSA the uncompressed point (RFC 5480, 2.2), for Ed25519 the
+    /// 32 bytes (RFC 8410, 4), for RSA an RSAPublicKey (RFC 3279, 2.3.1).
+    pub(super) fn public_bytes(&self) -> Result<Vec<u8>> {
+        Ok(match &self.0 {
+            Kind::P256(key) => key.public_key().to_sec1_point(false).as_bytes().to_vec(),
+            Kind::P384(key) => key.public_key().to_sec1_point(false).as_bytes().to_vec(),
+            Kind::Ed25519(key) => key.verifying_key().to_bytes().to_vec(),
+            Kind::Rsa(key) => key.to_public_key().to_pkcs1_der().map_err(|_| writing())?.into_vec(),
+        })
     }
 
-    /// A deterministic signature (RFC 6979), as a certificate holds it.
+    /// A deterministic signature as a certificate holds it: ECDSA by RFC 6979, RSA by PKCS #1 v1.5.
     pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>> {
-        match self {
-            Key::P256(key) => {
-                let signature: std::result::Result<DerSignature, _> = SigningKey::from(key).try_sign(message);
-                Ok(signature.map_err(|_| Error::bug("signing with an ECDSA key"))?.as_bytes().to_vec())
+        let failed = |_| Error::bug("signing");
+        Ok(match &self.0 {
+            Kind::P256(key) => {
+                let signature: std::result::Result<p256::ecdsa::DerSignature, _> =
+                    p256::ecdsa::SigningKey::from(key).try_sign(message);
+                signature.map_err(failed)?.to_vec()
             }
+            Kind::P384(key) => {
+                let signature: std::result::Result<p384::ecdsa::DerSignature, _> =
+                    p384::ecdsa::SigningKey::from(key).try_sign(message);
+                signature.map_err(failed)?.to_vec()
+            }
+            Kind::Ed25519(key) => key.try_sign(message).map_err(failed)?.to_vec(),
+            Kind::Rsa(key) => {
+                rsa::pkcs1v15::SigningKey::<Sha256>::new((**key).clone()).try_sign(message).map_err(failed)?.to_vec()
+            }
+        })
+    }
+
+    /// Its public half.
+    pub fn public(&self) -> Result<PublicKey> {
+        let der = match &self.0 {
+            Kind::P256(key) => key.public_key().to_public_key_der(),
+            Kind::P384(key) => key.public_key().to_public_key_der(),
+            Kind::Ed25519(key) => key.verifying_key().to_public_key_der(),
+            Kind::Rsa(key) => key.to_public_key().to_public_key_der(),
+        };
+        Ok(PublicKey { der: der.map_err(|_| writing())?.into_vec() })
+    }
+
+    /// How it is written if nobody says.
+    pub fn usual_encoding(&self) -> KeyEncoding {
+        match self.0 {
+            Kind::P256(_) | Kind::P384(_) => KeyEncoding::Sec1,
+            Kind::Ed25519(_) => KeyEncoding::Pkcs8,
+            Kind::Rsa(_) => KeyEncoding::Pkcs1,
         }
     }
 
-    /// The private key's file.
-    pub(super) fn private_pem(&self, encoding: KeyEncoding) -> Result<Zeroizing<String>> {
-        let Key::P256(key) = self;
-        match encoding {
-            KeyEncoding::Sec1 => key.to_sec1_pem(LineEnding::LF).map_err(|_| ()),
-            KeyEncoding::Pkcs8 => key.to_pkcs8_pem(LineEnding::LF).map_err(|_| ()),
+    /// The private key's file. An encoding that the key's kind does not have is [`Error::usage`].
+    pub fn pem(&self, encoding: KeyEncoding) -> Result<Zeroizing<String>> {
+        use KeyEncoding::{Pkcs1, Pkcs8, Sec1};
+        let wrong = |kind: &str, has: &str| Error::usage(format!("{kind} is not written so")).advise(has);
+        match (&self.0, encoding) {
+            (Kind::P256(key), Sec1) => key.to_sec1_pem(LineEnding::LF).map_err(|_| writing()),
+            (Kind::P384(key), Sec1) => key.to_sec1_pem(LineEnding::LF).map_err(|_| writing()),
+            (Kind::Rsa(key), Pkcs1) => key.to_pkcs1_pem(LineEnding::LF).map_err(|_| writing()),
+            (Kind::P256(key), Pkcs8) => key.to_pkcs8_pem(LineEnding::LF).map_err(|_| writing()),
+            (Kind::P384(key), Pkcs8) => key.to_pkcs8_pem(LineEnding::LF).map_err(|_| writing()),
+            (Kind::Rsa(key), Pkcs8) => key.to_pkcs8_pem(LineEnding::LF).map_err(|_| writing()),
+            (Kind::Ed25519(key), Pkcs8) => ed25519_pem(key),
+            (Kind::P256(_) | Kind::P384(_), Pkcs1) => Err(wrong("a key of an elliptic curve", "say sec1 or pkcs8")),
+            (Kind::Rsa(_), Sec1) => Err(wrong("an RSA key", "say pkcs1 or pkcs8")),
+            (Kind::Ed25519(_), _) => Err(wrong("an Ed25519 key", "say pkcs8")),
         }
-        .map_err(|()| Error::bug("writing a private key"))
     }
 
-    /// The public key's file, `PUBLIC KEY` (SubjectPublicKeyInfo, RFC 5280, 4.1).
-    fn public_pem(&self) -> Result<String> {
-        let Key::P256(key) = self;
-        key.public_key().to_public_key_pem(LineEnding::LF).map_err(|_| Error::bug("writing a public key"))
+    /// The bits of an RSA key's modulus.
+    pub(super) fn rsa_bits(&self) -> Option<u32> {
+        match &self.0 {
+            Kind::Rsa(key) => Some(key.n().bits()),
+            _ => None,
+        }
     }
 }
 
-/// FIPS 186-5, A.2.1: 128 bits more than the order has make the bias of the remainder negligible, and nothing is ever
-/// tried twice.
-fn p256_key(okm: &[u8; 48]) -> Result<SecretKey> {
-    /// The order of the group, less one (FIPS 186-5 / SP 800-186, 3.2.1.3).
-    const ORDER_LESS_ONE: U384 = U384::from_be_hex(
-        "00000000000000000000000000000000ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632550",
-    );
-    let order = Option::<NonZero<U384>>::from(NonZero::new(ORDER_LESS_ONE));
-    let order = order.ok_or_else(|| Error::bug("the order of P-256 is zero"))?;
-    let mut number = U384::from_be_slice(okm).rem(&order).wrapping_add(&U384::ONE);
-    let mut bytes = number.to_be_bytes();
-    number.zeroize();
-    let key = SecretKey::from_slice(&bytes.as_ref()[16..]).map_err(|_| Error::bug("deriving a P-256 key"));
-    bytes.as_mut().zeroize();
-    key
+/// An RSA key on the heap, because a move leaves a copy behind.
+pub(super) fn rsa_kind(key: RsaPrivateKey) -> Kind {
+    Kind::Rsa(Box::new(key))
 }
 
-/// A key pair without a certificate, for service-account tokens: the controller manager signs with the private key,
-/// the API server checks with the public one. (Kubernetes reads EC private keys as SEC 1 only.)
+fn writing() -> Error {
+    Error::bug("writing a key")
+}
+
+/// Version 1 of PKCS #8, without the public key: OpenSSL 3.0 does not read version 2.
+fn ed25519_pem(key: &ed25519_dalek::SigningKey) -> Result<Zeroizing<String>> {
+    let bytes = ed25519_dalek::pkcs8::KeypairBytes { secret_key: key.to_bytes(), public_key: None };
+    bytes.to_pkcs8_pem(LineEnding::LF).map_err(|_| writing())
+}
+
+/// Shows the public half.
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let public = self.public().and_then(|public| public.pem()).unwrap_or_default();
+        f.debug_struct("PrivateKey").field("public", &public).finish_non_exhaustive()
+    }
+}
+
+/// A public key: a SubjectPublicKeyInfo (RFC 5280, 4.1.2.7).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicKey {
+    pub(super) der: Vec<u8>,
+}
+
+impl PublicKey {
+    /// Its DER.
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// Its file, `PUBLIC KEY`.
+    pub fn pem(&self) -> Result<String> {
+        der::pem::encode_string("PUBLIC KEY", LineEnding::LF, &self.der).map_err(|_| writing())
+    }
+}
+
+/// A key pair without a certificate, for tokens: one side signs with the private key, the other checks with the public
+/// one.
 pub struct KeyPair {
-    /// `EC PRIVATE KEY`.
+    /// The private key, as its kind is usually written.
     pub private_pem: Zeroizing<String>,
     /// `PUBLIC KEY`.
     pub public_pem: String,
@@ -131,31 +303,15 @@ impl fmt::Debug for KeyPair {
     }
 }
 
-/// The key pair of this name.
-pub fn key_pair(seed: &Seed, scope: &Scope<'_>, name: &str) -> Result<KeyPair> {
-    let key = Key::derive(seed, Algorithm::default(), "key-pair", scope, name)?;
-    Ok(KeyPair { private_pem: key.private_pem(KeyEncoding::Sec1)?, public_pem: key.public_pem()? })
+impl KeyPair {
+    /// The files of a private key; written as its kind usually is if `encoding` does not say.
+    pub fn of(key: &PrivateKey, encoding: Option<KeyEncoding>) -> Result<KeyPair> {
+        let private_pem = key.pem(encoding.unwrap_or_else(|| key.usual_encoding()))?;
+        Ok(KeyPair { private_pem, public_pem: key.public()?.pem()? })
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The corners of `(c mod (n - 1)) + 1`, reckoned in Python.
-    #[test]
-    fn every_number_gives_a_key() {
-        let hex = |text: &str| -> Vec<u8> {
-            (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
-        };
-        let order = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc6325";
-        for (okm, key) in [
-            ("0".repeat(96), format!("{:064x}", 1)),
-            (format!("{:0>96}", format!("{order}4f")), format!("{order}50")), // n - 2 is the last
-            (format!("{:0>96}", format!("{order}50")), format!("{:064x}", 1)), // n - 1 is zero again
-            ("f".repeat(96), "431905529c0166ce652e96b7ccca0a9a679b73e29ad16947f01cf012fc632550".into()),
-        ] {
-            let found = p256_key(hex(&okm).as_slice().try_into().unwrap()).unwrap();
-            assert_eq!(found.to_bytes().to_vec(), hex(&key), "{okm}");
-        }
-    }
+/// The private key of the key pair of this name.
+pub fn pair_key(seed: &Seed, algorithm: Algorithm, scope: &Scope<'_>, name: &str) -> Result<PrivateKey> {
+    PrivateKey::derive(seed, algorithm, Purpose::KeyPair, scope, name)
 }

@@ -1,4 +1,4 @@
-//! Kubeconfigs (kubernetes.io, "kubeconfig (v1)") with everything inside.
+//! Kubeconfigs (kubernetes.io, "kubeconfig (v1)"), with everything inside or with paths.
 
 use std::fmt;
 
@@ -20,15 +20,50 @@ pub struct KubeconfigRequest {
     pub context: Option<String>,
     /// The namespace where a command names none.
     pub namespace: Option<String>,
-    /// The authority of the API server's certificate, in PEM.
-    pub authority_pem: String,
-    /// The user's certificate, in PEM.
-    pub certificate_pem: String,
-    /// The user's private key, in PEM.
-    pub key_pem: Zeroizing<String>,
+    /// The authority of the API server's certificate.
+    pub authority: TrustedAuthority,
+    /// How the user proves who it is.
+    pub credential: Credential,
 }
 
-/// Shows who and where, and nothing of the key.
+/// An authority's certificate in a kubeconfig.
+#[derive(Clone)]
+pub enum TrustedAuthority {
+    /// Inside the file, in PEM.
+    Inside(String),
+    /// A file on the machine.
+    File(String),
+}
+
+/// How a kubeconfig's user proves who it is.
+#[derive(Clone)]
+pub enum Credential {
+    /// With a certificate and its key, in PEM, inside the file.
+    Inside {
+        /// The certificate.
+        certificate_pem: String,
+        /// The private key.
+        key_pem: Zeroizing<String>,
+    },
+    /// With those of two files on the machine.
+    Files {
+        /// The certificate's.
+        certificate: String,
+        /// The private key's.
+        key: String,
+    },
+    /// With a token.
+    Token(Zeroizing<String>),
+}
+
+impl Credential {
+    /// Whether the file that holds it is secret.
+    pub fn is_secret(&self) -> bool {
+        !matches!(self, Credential::Files { .. })
+    }
+}
+
+/// Shows who and where, and nothing of the credential.
 impl fmt::Debug for KubeconfigRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let KubeconfigRequest { cluster, server, user, .. } = self;
@@ -40,8 +75,7 @@ impl fmt::Debug for KubeconfigRequest {
     }
 }
 
-/// The file, in the order of kubeadm's (keys sorted); every string that comes from the request is quoted. It holds a
-/// private key.
+/// The file, in the order of kubeadm's (keys sorted); every string that comes from the request is quoted.
 pub fn kubeconfig(request: &KubeconfigRequest) -> Result<Zeroizing<Vec<u8>>> {
     let KubeconfigRequest { cluster, user, context, namespace, .. } = request;
     let context = quoted(context.as_deref().unwrap_or(&format!("{user}@{cluster}")));
@@ -50,17 +84,31 @@ pub fn kubeconfig(request: &KubeconfigRequest) -> Result<Zeroizing<Vec<u8>>> {
     let middle = format!(
         "\n    server: {server}\n  name: {cluster}\n\
          contexts:\n- context:\n    cluster: {cluster}\n{namespace}    user: {user}\n  name: {context}\n\
-         current-context: {context}\nkind: Config\nusers:\n- name: {user}\n  user:\n    client-certificate-data: "
+         current-context: {context}\nkind: Config\nusers:\n- name: {user}\n  user:\n"
     );
-    let parts: [&[u8]; 7] = [
-        b"apiVersion: v1\nclusters:\n- cluster:\n    certificate-authority-data: ",
-        &base64(request.authority_pem.as_bytes())?,
-        middle.as_bytes(),
-        &base64(request.certificate_pem.as_bytes())?,
-        b"\n    client-key-data: ",
-        &base64(request.key_pem.as_bytes())?,
-        b"\n",
-    ];
+    let text = |text: String| Zeroizing::new(text.into_bytes());
+    let mut parts = vec![text("apiVersion: v1\nclusters:\n- cluster:\n".into())];
+    match &request.authority {
+        TrustedAuthority::Inside(pem) => {
+            parts.extend([text("    certificate-authority-data: ".into()), base64(pem.as_bytes())?]);
+        }
+        TrustedAuthority::File(path) => parts.push(text(format!("    certificate-authority: {}", quoted(path)))),
+    }
+    parts.push(text(middle));
+    match &request.credential {
+        Credential::Inside { certificate_pem, key_pem } => parts.extend([
+            text("    client-certificate-data: ".into()),
+            base64(certificate_pem.as_bytes())?,
+            text("\n    client-key-data: ".into()),
+            base64(key_pem.as_bytes())?,
+        ]),
+        Credential::Files { certificate, key } => {
+            let (certificate, key) = (quoted(certificate), quoted(key));
+            parts.push(text(format!("    client-certificate: {certificate}\n    client-key: {key}")));
+        }
+        Credential::Token(token) => parts.push(text(format!("    token: {}", quoted(token)))),
+    }
+    parts.push(text("\n".into()));
     // Room for all of it at once: a buffer that grows leaves copies of the key behind.
     let mut file = Zeroizing::new(Vec::with_capacity(parts.iter().map(|part| part.len()).sum()));
     parts.iter().for_each(|part| file.extend_from_slice(part));

@@ -3,7 +3,9 @@
 //! ```text
 //! seed        Seed, Scope            32 bytes, and how every secret is derived from them
 //! sealed      Passphrase, ...        a seed's file that is encrypted with age
-//! key         Algorithm, KeyPair     private keys, and service-account key pairs
+//! key         PrivateKey, PublicKey  keys of every kind, and service-account key pairs
+//! derived     (derived bytes)        ... from derived bytes to keys
+//! key_file    (PEM of others)        ... from files that mastermold did not make
 //! secret      SecretShape, secret    encryption keys and tokens
 //! request     Subject, Usage, ...    what may be asked of a certificate, and the checks
 //! name        (DER of a subject)
@@ -11,6 +13,11 @@
 //! authority   Authority              who signs
 //! issue       issue, Issued          a certificate and its key
 //! kubeconfig  kubeconfig             a client's file with all of it inside
+//!
+//! certificate Certificate            a certificate that somebody made, and what it says
+//! named       Name                   the names in it
+//! proof       (check_issued_by)      whether one certificate is signed by another
+//! found       (parse, find)          certificates in files
 //! ```
 //!
 //! Nothing here reads a clock, a file or a random number, except [`Seed::generate`] and what encrypts a seed. The same
@@ -20,21 +27,32 @@
 //! so that an imported authority is the same [`Authority`].
 
 mod authority;
+mod certificate;
+mod derived;
 mod draft;
+mod found;
 mod issue;
 mod key;
+mod key_file;
 mod kubeconfig;
 mod name;
+mod named;
+mod outside;
+mod pem;
+mod proof;
 mod request;
 mod sealed;
 mod secret;
 mod seed;
 
 pub use authority::{Authority, AuthorityRequest};
+pub use certificate::Certificate;
 pub use issue::{CertificateRequest, Issued, issue};
-pub use key::{Algorithm, KeyEncoding, KeyPair, key_pair};
-pub use kubeconfig::{KubeconfigRequest, kubeconfig};
-pub use request::{Subject, Usage};
+pub use key::{Algorithm, KeyEncoding, KeyPair, PrivateKey, PublicKey, pair_key};
+pub use kubeconfig::{Credential, KubeconfigRequest, TrustedAuthority, kubeconfig};
+pub use named::Name;
+pub use outside::{accept, request};
+pub use request::{KeyUsage, Serial, Subject, Usage};
 pub use sealed::{Identities, Passphrase, Protection, Recipient};
 pub use secret::{SecretShape, secret};
-pub use seed::{Scope, Seed};
+pub use seed::{Scope, Seed, fingerprint_of};

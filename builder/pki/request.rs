@@ -60,6 +60,19 @@ impl Usage {
     }
 }
 
+impl Usage {
+    /// The usages in their order, each once, as rcgen names them.
+    pub(super) fn distinct(usages: &[Usage]) -> Vec<Usage> {
+        let mut found: Vec<Usage> = Vec::new();
+        for usage in usages {
+            if !found.contains(usage) {
+                found.push(*usage);
+            }
+        }
+        found
+    }
+}
+
 impl fmt::Display for Usage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -78,6 +91,80 @@ impl FromStr for Usage {
         found.ok_or_else(|| {
             Error::usage(format!("`{text}` is not a usage; there are server-auth, client-auth, code-signing"))
         })
+    }
+}
+
+/// What a key may do (key usage, RFC 5280, 4.2.1.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KeyUsage {
+    /// Sign what is neither a certificate nor a revocation list: handshakes.
+    DigitalSignature,
+    /// Commit to content.
+    ContentCommitment,
+    /// Encipher keys: RSA key transport.
+    KeyEncipherment,
+    /// Encipher user data.
+    DataEncipherment,
+    /// Agree on keys.
+    KeyAgreement,
+    /// Sign certificates.
+    CertSign,
+    /// Sign revocation lists.
+    CrlSign,
+}
+
+impl KeyUsage {
+    const NAMES: [(KeyUsage, &str, rcgen::KeyUsagePurpose); 7] = [
+        (KeyUsage::DigitalSignature, "digital-signature", rcgen::KeyUsagePurpose::DigitalSignature),
+        (KeyUsage::ContentCommitment, "content-commitment", rcgen::KeyUsagePurpose::ContentCommitment),
+        (KeyUsage::KeyEncipherment, "key-encipherment", rcgen::KeyUsagePurpose::KeyEncipherment),
+        (KeyUsage::DataEncipherment, "data-encipherment", rcgen::KeyUsagePurpose::DataEncipherment),
+        (KeyUsage::KeyAgreement, "key-agreement", rcgen::KeyUsagePurpose::KeyAgreement),
+        (KeyUsage::CertSign, "cert-sign", rcgen::KeyUsagePurpose::KeyCertSign),
+        (KeyUsage::CrlSign, "crl-sign", rcgen::KeyUsagePurpose::CrlSign),
+    ];
+
+    pub(super) fn rcgen(self) -> rcgen::KeyUsagePurpose {
+        let found = KeyUsage::NAMES.into_iter().find(|(usage, ..)| *usage == self);
+        found.map_or(rcgen::KeyUsagePurpose::DigitalSignature, |(.., purpose)| purpose)
+    }
+}
+
+impl FromStr for KeyUsage {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<KeyUsage> {
+        let found = KeyUsage::NAMES.into_iter().find(|(_, name, _)| *name == text);
+        found.map(|(usage, ..)| usage).ok_or_else(|| {
+            let known = KeyUsage::NAMES.map(|(_, name, _)| name).join(", ");
+            Error::usage(format!("`{text}` is not a key usage; there are {known}"))
+        })
+    }
+}
+
+/// A serial number that is asked for: 1 to 20 bytes, positive (RFC 5280, 4.1.2.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Serial(pub(super) Vec<u8>);
+
+impl FromStr for Serial {
+    type Err = Error;
+
+    /// Reads hexadecimal digits.
+    fn from_str(text: &str) -> Result<Serial> {
+        let wrong = || {
+            let message = format!("`{text}` is not a serial number: 1 to 20 bytes in hexadecimal, positive, not zero");
+            Error::usage(message).advise("leave it out: it is then a hash of what the certificate says")
+        };
+        if text.is_empty() || text.len() > 40 || text.len() % 2 == 1 || !text.is_ascii() {
+            return Err(wrong());
+        }
+        let byte = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).map_err(|_| wrong());
+        let bytes: Vec<u8> = (0..text.len()).step_by(2).map(byte).collect::<Result<_>>()?;
+        let digits = text.bytes().all(|digit| digit.is_ascii_hexdigit());
+        match bytes.first() {
+            Some(1..=0x7f) if digits => Ok(Serial(bytes)),
+            _ => Err(wrong()),
+        }
     }
 }
 
@@ -146,6 +233,25 @@ pub(super) fn addresses(addresses: &[IpAddr]) -> Vec<IpAddr> {
     for address in addresses.iter().map(IpAddr::to_canonical) {
         if !found.contains(&address) {
             found.push(address);
+        }
+    }
+    found
+}
+
+/// The URIs in their order, each once, if every one is absolute (RFC 5280, 4.2.1.6).
+pub(super) fn uris(uris: &[String], faults: &mut Faults) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for uri in uris {
+        let scheme = uri.split_once(':').map_or("", |(scheme, _)| scheme);
+        let letters = scheme.starts_with(|c: char| c.is_ascii_lowercase())
+            && scheme.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'+' | b'-' | b'.'));
+        let printable = uri.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>\"{}|\\^`".contains(&byte));
+        if !letters || !printable || uri.len() <= scheme.len() + 1 {
+            let error = Error::usage(format!("`{}` is not an absolute URI", visible(uri)));
+            faults.push(error.advise("write it like spiffe://example.internal/name, other characters as %20"));
+        }
+        if !found.contains(uri) {
+            found.push(uri.clone());
         }
     }
     found
@@ -244,6 +350,28 @@ mod tests {
     fn each_address_once() {
         let given = ["10.0.0.1", "::1", "::ffff:10.0.0.1", "10.0.0.1", "0:0::1"].map(|text| text.parse().unwrap());
         assert_eq!(addresses(&given), given[..2]);
+    }
+
+    #[test]
+    fn uris_are_absolute() {
+        let bad = ["", "spiffe", "spiffe:", "/a", "Http://a", "http://a b", "http://a\n", "1a:b", "http://ü", "a:<b>"];
+        for (uri, good) in
+            ["spiffe://a/b", "urn:x", "a+b.c-d:1"].map(|uri| (uri, true)).into_iter().chain(bad.map(|uri| (uri, false)))
+        {
+            let mut faults = Faults::new();
+            assert_eq!(uris(&[uri.into(), uri.into()], &mut faults), [uri]);
+            assert_eq!(faults.is_empty(), good, "{uri}");
+        }
+    }
+
+    #[test]
+    fn serials_are_positive() {
+        for good in ["01", "7fff", &"7f".repeat(20)] {
+            assert!(good.parse::<Serial>().is_ok(), "{good}");
+        }
+        for bad in ["", "0", "00", "0001", "80", "+1", "0x01", "zz", "1é", &"01".repeat(21)] {
+            assert_eq!(bad.parse::<Serial>().unwrap_err().class().code(), 2, "{bad}");
+        }
     }
 
     #[test]

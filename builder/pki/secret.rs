@@ -10,12 +10,17 @@ use crate::error::{Error, Result};
 /// The least and the most bytes of a secret: fewer could be guessed, more are a mistake.
 const LEAST: usize = 16;
 const MOST: usize = 1024;
+/// The fewest characters of a password.
+const FEWEST: usize = 8;
 
 /// How a secret is written; no form ends in a newline.
 ///
 /// A bootstrap token is made from 64 derived bytes: those of 252 (7 times 36) and above are left out, of the rest the
 /// first 22 are taken modulo 36 as places in `0123456789abcdefghijklmnopqrstuvwxyz`, so that each character is as
 /// likely as any other; a dot follows the sixth. (That fewer than 22 of 64 are left happens less than once in 2^200.)
+///
+/// An alphanumeric secret of N characters is made from 2 N + 64 derived bytes: those of 248 (4 times 62) and above are
+/// left out, of the rest the first N are taken modulo 62 as places in `0-9A-Za-z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SecretShape {
     /// This many bytes, in base64 with padding (RFC 4648, section 4), as an EncryptionConfiguration takes keys.
@@ -30,6 +35,11 @@ pub enum SecretShape {
     },
     /// `abcdef.0123456789abcdef`, as kubeadm's bootstrap tokens are.
     BootstrapToken,
+    /// This many of the characters A-Z, a-z and 0-9: passwords for programs that take no others.
+    Alphanumeric {
+        /// How many characters, 8 to 1024.
+        characters: usize,
+    },
     /// The bytes themselves.
     Raw {
         /// How many bytes, 16 to 1024.
@@ -61,6 +71,49 @@ pub fn secret(seed: &Seed, scope: &Scope<'_>, name: &str, shape: SecretShape) ->
             seed.derive("secret/bootstrap-token", scope, name, &mut okm[..])?;
             token(&okm)
         }
+        SecretShape::Alphanumeric { characters } => {
+            if !(FEWEST..=MOST).contains(&characters) {
+                let message = format!("the secret `{name}` has {characters} characters, not {FEWEST} to {MOST}");
+                return Err(Error::usage(message));
+            }
+            let mut okm = Zeroizing::new(vec![0; 2 * characters + 64]);
+            seed.derive(&format!("secret/alphanumeric/{characters}"), scope, name, &mut okm)?;
+            alphanumeric(&okm, characters)
+        }
+    }
+}
+
+impl SecretShape {
+    /// Whether a secret that mastermold did not make has this shape.
+    pub fn check(self, secret: &[u8]) -> Result<()> {
+        let plain = |digits: &[u8], allowed: fn(&u8) -> bool| digits.iter().all(allowed);
+        let lower = |digit: &u8| matches!(digit, b'a'..=b'z' | b'0'..=b'9');
+        let (fits, shape) = match self {
+            SecretShape::Base64 { bytes } => {
+                let mut decoded = Zeroizing::new(vec![0; secret.len()]);
+                let length = STANDARD.decode_slice(secret, &mut decoded).ok();
+                (length == Some(bytes), format!("base64 of {bytes} bytes"))
+            }
+            SecretShape::Hex { bytes } => {
+                let digits = plain(secret, |digit| matches!(digit, b'a'..=b'f' | b'0'..=b'9'));
+                (digits && secret.len() == 2 * bytes, format!("{bytes} bytes in lower-case hexadecimal"))
+            }
+            SecretShape::BootstrapToken => {
+                let parts = (secret.get(..6), secret.get(6), secret.get(7..));
+                let fits = matches!(parts, (Some(id), Some(b'.'), Some(rest))
+                    if plain(id, lower) && plain(rest, lower) && rest.len() == 16);
+                (fits, "a bootstrap token like abcdef.0123456789abcdef".to_owned())
+            }
+            SecretShape::Alphanumeric { characters } => {
+                let digits = plain(secret, u8::is_ascii_alphanumeric);
+                (digits && secret.len() == characters, format!("{characters} characters of A-Z, a-z, 0-9"))
+            }
+            SecretShape::Raw { bytes } => (secret.len() == bytes, format!("{bytes} bytes")),
+        };
+        match fits {
+            true => Ok(()),
+            false => Err(Error::usage(format!("it is not {shape}"))),
+        }
     }
 }
 
@@ -87,9 +140,44 @@ fn token(okm: &[u8; 64]) -> Result<Zeroizing<Vec<u8>>> {
     }
 }
 
+fn alphanumeric(okm: &[u8], characters: usize) -> Result<Zeroizing<Vec<u8>>> {
+    const CHARACTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut text = Zeroizing::new(Vec::with_capacity(characters));
+    text.extend(okm.iter().filter(|byte| **byte < 248).take(characters).map(|byte| CHARACTERS[usize::from(byte % 62)]));
+    match text.len() == characters {
+        true => Ok(text),
+        false => Err(Error::bug("deriving an alphanumeric secret: too few bytes are left")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn passwords_are_made_without_bias() {
+        let okm: Vec<u8> = (240..=255).chain(0..64).collect();
+        assert_eq!(alphanumeric(&okm, 12).unwrap().as_slice(), b"stuvwxyz0123");
+        assert_eq!(alphanumeric(&[255; 16], 8).unwrap_err().class().code(), 1);
+    }
+
+    #[test]
+    fn what_others_made_is_held_against_its_shape() {
+        let shapes = [
+            (SecretShape::Base64 { bytes: 16 }, "AAECAwQFBgcICQoLDA0ODw==", "AAECAwQFBgcICQoLDA0OD"),
+            (SecretShape::Hex { bytes: 16 }, "000102030405060708090a0b0c0d0e0f", "000102030405060708090A0B0C0D0E0F"),
+            (SecretShape::BootstrapToken, "abcdef.0123456789abcdef", "abcdef-0123456789abcdef"),
+            (SecretShape::BootstrapToken, "abcdef.0123456789abcdef", "abcdef.0123456789abcdeF"),
+            (SecretShape::BootstrapToken, "abcdef.0123456789abcdef", "ghijkl"),
+            (SecretShape::Alphanumeric { characters: 8 }, "aZ019bcd", "aZ019bc-"),
+            (SecretShape::Raw { bytes: 3 }, "abc", "abcd"),
+        ];
+        for (shape, good, bad) in shapes {
+            assert!(shape.check(good.as_bytes()).is_ok(), "{good}");
+            let error = shape.check(bad.as_bytes()).unwrap_err();
+            assert!(error.class().code() == 2 && !error.to_string().contains(bad), "{error}");
+        }
+    }
 
     #[test]
     fn a_token_is_made_without_bias() {

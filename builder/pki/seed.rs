@@ -17,25 +17,39 @@
 //!
 //! ```text
 //! purpose                         L      what
-//! authority/ecdsa-p256            48     the key of an authority (scope "cluster")
-//! certificate/ecdsa-p256          48     the key of a certificate
-//! key-pair/ecdsa-p256             48     a service-account key pair
+//! authority/ALGORITHM             A      the key of an authority (scope "cluster")
+//! certificate/ALGORITHM           A      the key of a certificate
+//! key-pair/ALGORITHM              A      a service-account key pair
 //! secret/base64/N  secret/hex/N   N      a secret of N bytes, N in decimal
 //! secret/raw/N                    N
 //! secret/bootstrap-token          64     a bootstrap token
+//! secret/alphanumeric/N           2N+64  a secret of N characters
+//! imports                         32     see `fingerprint_of`
 //! fingerprint                     16     the seed's fingerprint (all other fields empty, scope "cluster",
 //!                                        generation 0); published as 32 hexadecimal digits
 //! ```
 //!
-//! ECDSA P-256 (FIPS 186-5, A.2.1): with the OKM as a big-endian number c and the order of the group n, the private key
-//! is `(c mod (n - 1)) + 1`. How a token is made is written at `SecretShape`.
+//! ALGORITHM and A are: `ecdsa-p256` 48, `ecdsa-p384` 64, `ed25519` 32, `rsa-2048` 32, `rsa-3072` 32, `rsa-4096` 32.
+//!
+//! ECDSA (FIPS 186-5, A.2.1): with the OKM as a big-endian number c and the order of the group n, the private key is
+//! `(c mod (n - 1)) + 1`.
+//!
+//! Ed25519 (RFC 8032, 5.1.5): the OKM is the private key.
+//!
+//! RSA of b bits: candidate number i (from 0) is `HKDF-SHA256(IKM = OKM, salt = none, info = "mastermold/1 rsa prime" and
+//! i as 4 bytes, big-endian, L = b / 16)` as a big-endian number, with its two highest bits and its lowest bit set. The
+//! primes are the first candidate c that is prime with (c - 1) mod 65537 not 0, and the next such one that differs from
+//! it in its first 100 bits. p is the larger, q the smaller; e = 65537 and d = 1/e mod lcm(p - 1, q - 1).
+//!
+//! How tokens and passwords are made is written at `SecretShape`. Test vectors: tests/vectors.
 //!
 //! A seed's file is one line: `mastermold-seed-1:` and 64 lower-case hexadecimal digits, LF.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use hkdf::Hkdf;
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::request::named;
@@ -151,6 +165,24 @@ impl fmt::Debug for Seed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Seed(..)")
     }
+}
+
+/// What tells private files apart that do not come from the seed, and says nothing of any of them: 32 hexadecimal
+/// digits over all of them together and 32 bytes that only the seed gives. Safe to publish.
+///
+/// It is the first half of SHA-256 over those bytes (purpose `imports`, scope "cluster", every other field empty,
+/// generation 0) and then, sorted by name, each name and each content with its length before it (8 bytes, big-endian).
+pub fn fingerprint_of(seed: &Seed, files: &BTreeMap<String, Zeroizing<Vec<u8>>>) -> Result<String> {
+    let mut salt = Zeroizing::new([0; 32]);
+    seed.expand("imports", &Scope { cluster: "", node: None, generation: 0 }, "", &mut salt[..])?;
+    let mut hash = Sha256::new().chain_update(&salt[..]);
+    for field in files.iter().flat_map(|(name, content)| [name.as_bytes(), content]) {
+        hash.update((field.len() as u64).to_be_bytes());
+        hash.update(field);
+    }
+    let mut text = String::new();
+    hexadecimal(&hash.finalize()[..16], &mut text);
+    Ok(text)
 }
 
 /// What HKDF is told apart from the seed: see the head of this module.

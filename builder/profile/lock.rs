@@ -4,6 +4,11 @@
 //! ```toml
 //! version = 1
 //! seed = "..."                  # the seed's fingerprint, if a seed was given
+//! imports = "..."               # the fingerprint of all private files that the profile imports
+//!
+//! [[files]]                     # public files that the profile imports
+//! path = "pki/ca.crt"
+//! sha256 = "..."
 //!
 //! [[sources]]
 //! name = "etcd"
@@ -42,8 +47,19 @@ pub struct Lock {
     pub seed: Option<String>,
     /// What is pinned, by what was wanted.
     pub sources: BTreeMap<Wanted, Locked>,
+    /// What is imported.
+    pub imported: Imported,
     /// SHA-256 of the lock's bytes.
     pub digest: Option<Digest>,
+}
+
+/// What a profile imports, as a lock pins it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Imported {
+    /// SHA-256 of each public file, by its path as the profile names it.
+    pub files: BTreeMap<String, Digest>,
+    /// The fingerprint of all that is private, if a seed was given.
+    pub fingerprint: Option<String>,
 }
 
 /// A source as a profile wants it: its name, and where it comes from with everything rendered.
@@ -133,8 +149,18 @@ impl fmt::Display for Staleness {
 struct LockDocument {
     version: Placed<i64>,
     seed: Option<String>,
+    imports: Option<String>,
+    #[serde(default)]
+    files: Vec<Placed<FileDocument>>,
     #[serde(default)]
     sources: Vec<Placed<SourceDocument>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileDocument {
+    path: String,
+    sha256: Digest,
 }
 
 #[derive(Deserialize)]
@@ -174,7 +200,14 @@ impl Lock {
         let read: LockDocument = document::read(&document).map_err(|error| error.advise(remedy))?;
         debug_assert_eq!(read.version.value, VERSION);
         let mut faults = Faults::new();
-        let mut lock = Lock { seed: read.seed, sources: BTreeMap::new(), digest: Some(Digest::of(text.as_bytes())) };
+        let imported = Imported { files: BTreeMap::new(), fingerprint: read.imports };
+        let digest = Some(Digest::of(text.as_bytes()));
+        let mut lock = Lock { seed: read.seed, sources: BTreeMap::new(), imported, digest };
+        for Placed { place, value: FileDocument { path, sha256 } } in read.files {
+            if lock.imported.files.insert(path.clone(), sha256).is_some() {
+                faults.push(Error::usage(format!("the file `{path}` is locked twice")).at(&place));
+            }
+        }
         for source in read.sources {
             let Placed { place, value } = source;
             let wanted = Wanted { name: value.name, from: value.from };
@@ -209,6 +242,12 @@ impl Lock {
         text += &format!("version = {VERSION}\n");
         if let Some(seed) = &self.seed {
             text += &format!("seed = {}\n", quote(seed));
+        }
+        if let Some(fingerprint) = &self.imported.fingerprint {
+            text += &format!("imports = {}\n", quote(fingerprint));
+        }
+        for (path, sha256) in &self.imported.files {
+            text += &format!("\n[[files]]\npath = {}\nsha256 = \"{sha256}\"\n", quote(path));
         }
         for (wanted, locked) in &self.sources {
             text += &format!("\n[[sources]]\nname = {}\nfrom = {}\n", quote(&wanted.name), quote(&wanted.from));
@@ -293,7 +332,9 @@ mod tests {
             members: vec![member("*/a", "v/a"), member("*/b*", "v/b1"), member("*/b*", "v/b2")],
         };
         let wanted = Wanted { name: "etcd".into(), from: "url https://example.org/x".into() };
-        Lock { seed: Some("ab".into()), sources: BTreeMap::from([(wanted, locked)]), digest: None }
+        let files = BTreeMap::from([("pki/\"ca\".crt".to_owned(), Digest::of(b"y"))]);
+        let imported = Imported { files, fingerprint: Some("cd".into()) };
+        Lock { seed: Some("ab".into()), sources: BTreeMap::from([(wanted, locked)]), imported, digest: None }
     }
 
     #[test]

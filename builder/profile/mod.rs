@@ -7,6 +7,7 @@
 
 mod load;
 pub mod lock;
+pub mod pki;
 pub mod schema;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
+use super::pki::{AcceptDeclaration, PkiDeclaration};
 use crate::archive::Format;
 use crate::document::Placed;
 use crate::epoch::Epoch;
@@ -62,6 +63,9 @@ pub struct ProfileDeclaration {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, BTreeMap<String, serde_json::Value>>")]
     pub vars: BTreeMap<String, Placed<Later>>,
+    /// Findings that are accepted, each with the reason.
+    #[serde(default)]
+    pub accept: Vec<Placed<AcceptDeclaration>>,
     /// What is written for each node; one `cpio.zst` if nothing is said.
     #[serde(default = "default_outputs")]
     pub outputs: Vec<Placed<OutputDeclaration>>,
@@ -215,19 +219,6 @@ impl JsonSchema for Net {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({ "type": "string", "pattern": "/[0-9]{1,3}$", "description": "A network in CIDR notation" })
     }
-}
-
-/// Keys and certificates.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct PkiDeclaration {
-    /// The authorities' notBefore; the epoch if not given. Fixed, so that a new release does not issue a new authority.
-    pub since: Option<Placed<Epoch>>,
-    /// The seed's file; ~/.local/share/mastermold/CLUSTER.seed if not given. Never inside the project.
-    pub seed: Option<Placed<String>>,
-    /// Which generation of a key counts, by name; 1 if not given. A greater number is a new key.
-    #[serde(default)]
-    pub generations: BTreeMap<String, Placed<u32>>,
 }
 
 /// One machine.

@@ -1,0 +1,101 @@
+//! Certificates: issued here, or by an outside authority.
+
+use zeroize::Zeroizing;
+
+use super::{CERTIFICATE_DAYS, Keys, node_of, parse, parse_all, placeholder, subject};
+use crate::document::Placed;
+use crate::error::{Error, Result};
+use crate::overlay::declare::CertificateDeclaration;
+use crate::pki::{self, CertificateRequest, Issued};
+
+impl Keys<'_> {
+    /// A certificate and its key.
+    pub fn certificate(&mut self, node: &str, declared: &CertificateDeclaration) -> Result<Issued> {
+        let request = CertificateRequest {
+            subject: subject(&declared.subject),
+            usages: parse_all(&declared.usages)?,
+            key_usages: parse_all(&declared.key_usages)?,
+            dns: declared.dns.clone(),
+            ip: declared.ip.iter().map(|ip| ip.value).collect(),
+            uri: declared.uri.clone(),
+            not_before: self.profile.epoch,
+            days: declared.days.unwrap_or(CERTIFICATE_DAYS),
+            serial: parse(&declared.serial)?,
+            name: declared.name.value.clone(),
+            algorithm: self.algorithm(&declared.name, &declared.algorithm)?,
+            encoding: parse(&declared.key_encoding)?,
+        };
+        self.asked("certificate", node, &declared.name, declared.scope, &request)?;
+        self.issue(&declared.name, node_of(declared.scope, node), &declared.authority, &request)
+    }
+
+    pub(super) fn issue(
+        &mut self,
+        name: &Placed<String>,
+        node: Option<&str>,
+        authority: &Placed<String>,
+        request: &CertificateRequest,
+    ) -> Result<Issued> {
+        self.names.insert(name.value.clone());
+        self.refuse_accepted(name)?;
+        let known = self.known(authority)?;
+        let (Some(seed), Some(current)) = (self.seed, &known.current) else {
+            return Ok(stand_in(node, name));
+        };
+        match known.issued.clone() {
+            Some(folder) => self.issued_outside(&folder, node, name, authority, request),
+            None => {
+                let issued = pki::issue(seed, &self.scope(node, name), current, request);
+                issued.map_err(|error| error.at(&name.place))
+            }
+        }
+    }
+
+    /// A certificate that somebody else issued, or a request for it.
+    fn issued_outside(
+        &mut self,
+        folder: &str,
+        node: Option<&str>,
+        name: &Placed<String>,
+        authority: &Placed<String>,
+        request: &CertificateRequest,
+    ) -> Result<Issued> {
+        let Some(seed) = self.seed else { return Ok(stand_in(node, name)) };
+        let file = node.map_or_else(|| request.name.clone(), |node| format!("{node}/{}", request.name));
+        let asked = pki::request(seed, &self.scope(node, name), request).map_err(|error| error.at(&name.place))?;
+        self.requests.insert(format!("{file}.csr"), asked);
+        let file = format!("{file}.crt");
+        let Some(bytes) = self.imports.issued(folder, &file)? else {
+            let message = format!("`{}` has not issued {folder}/{file} yet", authority.value);
+            let advice = format!(
+                "write the requests with `mastermold pki csr {}`, and put what is issued there",
+                self.profile.file.display()
+            );
+            self.missing.push(Error::usage(message).advise(advice).at(&name.place));
+            return Ok(stand_in(node, name));
+        };
+        let known = self.known(authority)?;
+        let Some(current) = &known.current else { return Ok(stand_in(node, name)) };
+        pki::accept(seed, &self.scope(node, name), current, request, &bytes)
+            .map_err(|error| error.context(format!("{folder}/{file}")).at(&name.place))
+    }
+
+    /// A certificate has nothing that could be accepted beside it.
+    fn refuse_accepted(&self, name: &str) -> Result<()> {
+        match self.profile.declared.pki.generations.get(name) {
+            Some(several) if !several.accepted().is_empty() && !self.authorities.contains_key(name) => {
+                let message = format!("`{name}` is a certificate: no other generation of it can be accepted");
+                Err(Error::usage(message).advise("write its generation as a number").at(&several.place))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn stand_in(node: Option<&str>, name: &str) -> Issued {
+    Issued {
+        certificate_pem: placeholder("certificate", node, name),
+        issuers_pem: placeholder("issuers", node, name),
+        key_pem: Zeroizing::new(placeholder("key", node, name)),
+    }
+}

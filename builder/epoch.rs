@@ -96,6 +96,46 @@ impl FromStr for Epoch {
     }
 }
 
+/// A length of time in whole seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Duration(u64);
+
+/// What a length of time is counted in, the greatest first.
+const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)];
+
+impl Duration {
+    /// So many seconds.
+    pub fn seconds(self) -> u64 {
+        self.0
+    }
+}
+
+/// As it is read, in the greatest unit that says it in a whole number.
+impl fmt::Display for Duration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (unit, seconds) =
+            UNITS.into_iter().find(|(_, seconds)| self.0.is_multiple_of(*seconds)).unwrap_or(("s", 1));
+        write!(f, "{}{unit}", self.0 / seconds)
+    }
+}
+
+/// A whole number with its unit: `30d`, `12h`, `90m`, `45s`.
+impl FromStr for Duration {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Duration> {
+        let parse = || -> Option<Duration> {
+            let (digits, seconds) =
+                UNITS.iter().find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, *seconds)))?;
+            let number = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse::<u64>().ok())??;
+            number.checked_mul(seconds).filter(|seconds| *seconds <= LAST).map(Duration)
+        };
+        parse().ok_or_else(|| {
+            Error::usage(format!("`{text}` is not a length of time; write it like 30d, 12h, 90m or 45s, as one number"))
+        })
+    }
+}
+
 impl<'de> serde::Deserialize<'de> for Epoch {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Epoch, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
@@ -142,6 +182,26 @@ mod tests {
         {
             assert_eq!(Epoch(seconds).to_string(), text);
             assert_eq!(text.parse::<Epoch>().unwrap(), Epoch(seconds));
+        }
+    }
+
+    #[test]
+    fn lengths() {
+        for (text, seconds, shown) in [
+            ("30d", 2_592_000, "30d"),
+            ("24h", 86_400, "1d"),
+            ("36h", 129_600, "36h"),
+            ("90m", 5400, "90m"),
+            ("0s", 0, "0d"),
+            ("61s", 61, "61s"),
+        ] {
+            let length: Duration = text.parse().unwrap();
+            assert_eq!((length.seconds(), length.to_string().as_str()), (seconds, shown));
+        }
+        for text in
+            ["", "d", "30", "-1d", "+1d", "1.5d", "1d12h", "30 d", "1w", "99999999999d", "99999999999999999999s"]
+        {
+            assert!(text.parse::<Duration>().is_err(), "{text}");
         }
     }
 

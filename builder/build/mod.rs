@@ -7,6 +7,7 @@
 //! ```
 
 mod credentials;
+pub mod dates;
 mod files;
 mod findings;
 pub mod gather;
@@ -31,7 +32,7 @@ use crate::bundle::{
 };
 use crate::document::nearest;
 use crate::error::{Error, Faults, Result};
-use crate::pki::Seed;
+use crate::pki::{Seed, Term};
 use crate::profile::lock::Staleness;
 use crate::profile::{Lock, Profile};
 use crate::store::{Options, Store};
@@ -59,6 +60,8 @@ pub struct Building<'a> {
     pub store: &'a Store,
     /// How sources are fetched that are not there.
     pub options: &'a Options<'a>,
+    /// When the plan's certificates must be valid.
+    pub term: Term,
 }
 
 /// A finished build.
@@ -76,6 +79,7 @@ pub struct Built {
 pub fn build(profile: &Profile, lock: &Lock, seed: &Seed, building: &Building<'_>) -> Result<Built> {
     keys::check_seed(seed, lock.seed.as_deref(), &profile.lock_file().display().to_string())?;
     let plan = resolve_locked(profile, lock, seed)?;
+    dates::check(&plan, &building.term)?;
     let selected = select(&plan, building.nodes)?;
     let layers = layers::split(&plan.nodes, plan.salts.clone())?;
     let commons = commons(&layers, profile);

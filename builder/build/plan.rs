@@ -35,6 +35,8 @@ pub struct Plan {
     pub imported: Imported,
     /// Requests for outside authorities, by the file that they are written to.
     pub requests: BTreeMap<String, String>,
+    /// What others may know of its keys: certificates of authorities and public keys, by file.
+    pub exports: BTreeMap<String, String>,
     /// Why it cannot be built yet: what outside authorities have not issued.
     pub missing: Vec<Error>,
     /// Whether a seed was given: without one every secret and every certificate is empty.
@@ -107,8 +109,8 @@ impl Plan {
             files: keys.imports.files.clone(),
             fingerprint: seed.map(|seed| keys.imports.fingerprint(seed)).transpose()?.flatten(),
         };
-        let (requests, missing, keyed) = (keys.requests, keys.missing, seed.is_some());
-        faults.finish(Plan { overlays, nodes, sources, admin, salts, imported, requests, missing, keyed })
+        let (requests, exports, missing, keyed) = (keys.requests, keys.exports, keys.missing, seed.is_some());
+        faults.finish(Plan { overlays, nodes, sources, admin, salts, imported, requests, exports, missing, keyed })
     }
 
     /// One digest over all overlays: their names and contents in order.

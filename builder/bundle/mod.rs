@@ -11,12 +11,14 @@
 //!
 //! A release directory that has its name is whole: it is written beside its place and renamed in one step.
 
+pub mod certificates;
 pub mod inspect;
 pub mod manifest;
 pub mod release;
 pub mod sums;
 pub mod verify;
 
+pub use certificates::certificates;
 pub use inspect::{Inspected, inspect};
 pub use manifest::{Artifact, CommonManifest, FileRecord, FileType, Manifest, NodeManifest, NodeRecord};
 pub use release::{Draft, Existing, Outcome};

@@ -10,7 +10,9 @@ use super::seed::SeedArguments;
 use super::{FetchArguments, ProfileArgument, open_store};
 use crate::build::{self, Building, Built, Means, Plan};
 use crate::bundle::{Existing, Outcome};
+use crate::epoch::{Duration, Epoch};
 use crate::error::{Error, Result};
+use crate::pki::Term;
 use crate::profile::Lock;
 
 #[derive(Debug, Args)]
@@ -30,6 +32,12 @@ pub struct Build {
     /// How much memory compression may take, whatever the input.
     #[arg(long, value_name = "SIZE", default_value = "256MiB")]
     memory: String,
+    /// Refuse certificates that are not valid at this time (2026-11-01T00:00:00Z); the profile's epoch if not given.
+    #[arg(long, value_name = "TIME")]
+    at: Option<Epoch>,
+    /// Refuse certificates that do not last this long from then on (30d, 12h).
+    #[arg(long, value_name = "LENGTH")]
+    min_validity: Option<Duration>,
     /// Replace a release of this version that has other contents.
     #[arg(long)]
     force: bool,
@@ -53,6 +61,7 @@ impl Build {
             means: Means { jobs: self.fetch.jobs(), memory },
             store: &open_store()?,
             options: &self.fetch.options(printer),
+            term: Term { at: self.at.unwrap_or(profile.epoch), least: self.min_validity.unwrap_or_default() },
         };
         let built = build::build(&profile, &lock, &seed, &building)?;
         report(&built, printer)

@@ -1,7 +1,9 @@
 //! The command line: one file a verb.
 
 mod build;
+mod csr;
 mod explain;
+mod export;
 mod inspect;
 mod key;
 mod lock;
@@ -14,6 +16,8 @@ mod schema;
 mod seed;
 mod shell;
 mod sign;
+mod status;
+mod timeline;
 mod verify;
 
 use std::path::PathBuf;
@@ -75,7 +79,7 @@ enum Command {
     Explain(explain::Explain),
     /// Print the JSON Schema of profiles or overlays, for editors.
     Schema(schema::Schema),
-    /// Make the seed that a cluster's keys come from.
+    /// Make the seed that a cluster's keys come from; show certificates.
     #[command(subcommand)]
     Pki(pki::Pki),
     /// Make a signing key.

@@ -21,6 +21,12 @@ const LARGEST: u64 = 64 << 10;
 pub enum Pki {
     /// Make a cluster's seed, plain or encrypted with age. Never overwrites one.
     Init(Init),
+    /// Show certificates and when they expire: of a profile, a release, or any files.
+    Status(super::status::Status),
+    /// Write the requests for the certificates of authorities whose key is elsewhere.
+    Csr(super::csr::Csr),
+    /// Write what others may know: the authorities' certificates and the key pairs' public keys.
+    Export(super::export::Export),
 }
 
 #[derive(Debug, Args)]
@@ -103,11 +109,21 @@ impl Sealing {
 
 impl Pki {
     pub fn run(&self, printer: &Printer) -> Result<()> {
-        let Pki::Init(init) = self;
-        let profile = init.profile.load()?;
-        let path = init.seed.clone().map_or_else(|| seed::usual_path(&profile), Ok)?;
+        match self {
+            Pki::Init(init) => init.run(printer),
+            Pki::Status(status) => status.run(printer),
+            Pki::Csr(csr) => csr.run(printer),
+            Pki::Export(export) => export.run(printer),
+        }
+    }
+}
+
+impl Init {
+    fn run(&self, printer: &Printer) -> Result<()> {
+        let profile = self.profile.load()?;
+        let path = self.seed.clone().map_or_else(|| seed::usual_path(&profile), Ok)?;
         seed::refuse_inside("seed", &path, &profile.project)?;
-        let sealing = init.sealing.load(&profile.project)?;
+        let sealing = self.sealing.load(&profile.project)?;
         if let Some(parent) = path.parent() {
             disk::create_directories(parent, Access::Private)?;
         }

@@ -4,7 +4,9 @@
 //! Both go over the bytes once. The lenient search is for looking at files that others wrote, hostile ones too: each byte
 //! is decoded at most twice, and what is no certificate is told beside those that are.
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD_NO_PAD};
 use base64::{Engine as _, alphabet};
@@ -138,11 +140,11 @@ fn letters(text: &[u8]) -> Vec<u8> {
 /// The blocks in base64: a run of its letters (lines may break it) that holds the encoded first line of a block. That
 /// line is written in three ways, by how many bytes before it are in its group of three.
 fn encoded(bytes: &[u8]) -> Vec<Result<Certificate>> {
+    /// Made once: it is asked of thousands of files.
+    static HEADS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new([0, 1, 2].map(head)).ok());
     let text = Zeroizing::new(letters(bytes));
-    let heads = [0, 1, 2].map(head);
-    let search = AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(&heads);
     let (mut found, mut seen) = (Vec::new(), 0);
-    for head in search.iter().flat_map(|search| search.find_iter(&text[..])) {
+    for head in HEADS.iter().flat_map(|search| search.find_iter(&text[..])) {
         // Back to the start of its group: so many letters are not the head's alone.
         let start = head.start().checked_sub([0, 2, 3][head.pattern().as_usize()]);
         let Some(start) = start.filter(|start| *start >= seen) else { continue };

@@ -18,6 +18,8 @@
 //! named       Name                   the names in it
 //! proof       (check_issued_by)      whether one certificate is signed by another
 //! found       (parse, find)          certificates in files
+//! held        Held                   a certificate and where it lies
+//! term        Term, Standing         whether they are valid at a time
 //! ```
 //!
 //! Nothing here reads a clock, a file or a random number, except [`Seed::generate`] and what encrypts a seed. The same
@@ -31,6 +33,7 @@ mod certificate;
 mod derived;
 mod draft;
 mod found;
+mod held;
 mod issue;
 mod key;
 mod key_file;
@@ -44,9 +47,11 @@ mod request;
 mod sealed;
 mod secret;
 mod seed;
+mod term;
 
 pub use authority::{Authority, AuthorityRequest};
 pub use certificate::Certificate;
+pub use held::Held;
 pub use issue::{CertificateRequest, Issued, issue};
 pub use key::{Algorithm, KeyEncoding, KeyPair, PrivateKey, PublicKey, pair_key};
 pub use kubeconfig::{Credential, KubeconfigRequest, TrustedAuthority, kubeconfig};
@@ -56,3 +61,4 @@ pub use request::{KeyUsage, Serial, Subject, Usage};
 pub use sealed::{Identities, Passphrase, Protection, Recipient};
 pub use secret::{SecretShape, secret};
 pub use seed::{Scope, Seed, fingerprint_of};
+pub use term::{LARGEST_SEARCHED, Standing, Term};

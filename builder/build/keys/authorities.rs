@@ -59,6 +59,9 @@ impl Keys<'_> {
             current = current.or(Some(authority));
         }
         let current = current.flatten();
+        if let Some(current) = &current {
+            self.exports.insert(format!("{}.crt", name.value), current.certificate_pem().to_owned());
+        }
         let chain = current.as_ref().map_or_else(|| placeholder("chain", None, name), Authority::chain_pem);
         let files = AuthorityFiles { trusted: trusted.concat(), chain };
         let issued = self.imports.authority(name, request.generation).and_then(|imported| imported.issued.clone());

@@ -33,6 +33,8 @@ pub struct Keys<'a> {
     pub findings: Findings,
     /// Requests for outside authorities, by the file that they are written to.
     pub requests: BTreeMap<String, String>,
+    /// What others may know: certificates of authorities and public keys of key pairs, by file.
+    pub exports: BTreeMap<String, String>,
     /// Certificates that outside authorities have not issued yet.
     pub missing: Vec<Error>,
     authorities: BTreeMap<String, authorities::Known>,
@@ -52,8 +54,8 @@ impl<'a> Keys<'a> {
     pub fn new(profile: &'a Profile, seed: Option<&'a Seed>) -> Result<Keys<'a>> {
         let imports = Imports::load(profile, seed.is_some())?;
         let findings = Findings::new(profile);
-        let (requests, missing, authorities, shared, once, names) = Default::default();
-        Ok(Keys { profile, seed, imports, findings, requests, missing, authorities, shared, once, names })
+        let (requests, exports, missing, authorities, shared, once, names) = Default::default();
+        Ok(Keys { profile, seed, imports, findings, requests, exports, missing, authorities, shared, once, names })
     }
 
     /// What of the profile's [pki] is for no key.

@@ -23,7 +23,12 @@ impl Keys<'_> {
             let made = self.pair_generation(name, node, generation, algorithm, encoding, pair.is_none());
             let made = made.map_err(|error| error.at(&name.place))?;
             match &mut pair {
-                None => pair = Some(made),
+                None => {
+                    let file =
+                        node.map_or_else(|| format!("{}.pub", name.value), |node| format!("{node}.{}.pub", name.value));
+                    self.exports.insert(file, made.public_pem.clone());
+                    pair = Some(made);
+                }
                 Some(pair) => pair.public_pem.push_str(&made.public_pem),
             }
         }

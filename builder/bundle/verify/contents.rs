@@ -4,17 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::artifacts::{self, is_common_manifest, node_manifest};
 use super::findings::{Findings, each};
+use super::judged::Judged;
 use super::summed::Summed;
 use super::{entries, layers};
 use crate::archive::Format;
 use crate::bundle::{Artifact, Manifest, PUBLIC, SECRETS};
 use crate::error::{Error, Result};
+use crate::pki::Term;
 
 /// A release whose lists are signed and whose manifest is of them.
 pub(super) struct Release<'a> {
     pub manifest: &'a Manifest,
     pub public: &'a Summed,
     pub secrets: Option<&'a Summed>,
+    pub term: Option<&'a Term>,
 }
 
 /// What is looked at in one go.
@@ -36,6 +39,7 @@ pub(super) struct Tally {
     pub bytes: u64,
     pub archives: usize,
     pub entries: u64,
+    pub certificates: usize,
 }
 
 impl Release<'_> {
@@ -53,6 +57,7 @@ impl Release<'_> {
             tally.bytes += more.bytes;
             tally.archives += more.archives;
             tally.entries += more.entries;
+            tally.certificates += more.certificates;
         }
         findings.finish(tally)
     }
@@ -83,7 +88,7 @@ impl Release<'_> {
     fn look(&self, item: &Item<'_>) -> (Tally, Findings) {
         let mut findings = Findings::default();
         let (part, file) = match item {
-            Item::File(part, file) => (*part, file.clone()),
+            Item::File(part, file) => return plain(part, file, self.term),
             Item::Node(node) => {
                 findings.take(layers::node(self, node));
                 (self.public, node_manifest(node))
@@ -93,7 +98,7 @@ impl Release<'_> {
                 (self.public, file.clone())
             }
             Item::Archive(part, file, artifact) => match layers::of(self, artifact) {
-                Ok(layers) => return archive(part, file, artifact, &layers),
+                Ok(layers) => return archive(part, file, artifact, &layers, self.term),
                 // Without its manifests only its digest can be checked.
                 Err(error) => {
                     findings.note(error);
@@ -106,21 +111,40 @@ impl Release<'_> {
     }
 }
 
+/// Hashes a file that is no archive, and judges the certificates in it: people's kubeconfigs are such files.
+fn plain(part: &Summed, file: &str, term: Option<&Term>) -> (Tally, Findings) {
+    let mut findings = Findings::default();
+    let mut held = Judged::new(term);
+    let read = part.hashed(file).and_then(|mut hashed| {
+        held.read(&mut hashed, &part.name(file))?;
+        hashed.finish()
+    });
+    let Some(bytes) = findings.take(read) else { return (Tally::default(), findings) };
+    let certificates = held.judge(|error| findings.note(error.context(part.name(file))));
+    (Tally { files: 1, bytes, certificates, ..Tally::default() }, findings)
+}
+
 /// Decodes an archive and hashes it, in one pass.
-fn archive(part: &Summed, file: &str, artifact: &Artifact, layers: &[layers::Records]) -> (Tally, Findings) {
+fn archive(
+    part: &Summed,
+    file: &str,
+    artifact: &Artifact,
+    layers: &[layers::Records],
+    term: Option<&Term>,
+) -> (Tally, Findings) {
     let mut findings = Findings::default();
     let name = part.name(file);
     let opened = artifact.format.parse::<Format>().and_then(|format| Ok((format, part.hashed(file)?)));
     let Some((format, mut hashed)) = findings.take(opened) else { return (Tally::default(), findings) };
-    let compared = entries::compare(&mut hashed, &name, format, layers);
+    let compared = entries::compare(&mut hashed, &name, format, layers, term);
     let Some(bytes) = findings.take(hashed.finish()) else { return (Tally::default(), findings) };
     if bytes != artifact.size {
         let message = format!("{name} has {bytes} bytes, and the release's manifest says {}", artifact.size);
         findings.note(Error::integrity(message));
     }
-    let entries = compared.unwrap_or_else(|found| {
+    let (entries, certificates) = compared.unwrap_or_else(|found| {
         findings.append(found);
-        0
+        (0, 0)
     });
-    (Tally { files: 1, bytes, archives: 1, entries }, findings)
+    (Tally { files: 1, bytes, archives: 1, entries, certificates }, findings)
 }

@@ -7,12 +7,14 @@ use std::io::Read;
 use zeroize::Zeroizing;
 
 use super::findings::Findings;
+use super::judged::Judged;
 use super::layers::Records;
 use super::summed::PIECE;
 use crate::archive::{self, Format, Header, HeaderKind};
 use crate::bundle::{FileRecord, FileType};
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
+use crate::pki::Term;
 use crate::tree::{Audience, TreePath};
 
 /// Where every layer keeps its list, `LAYER.sha256`.
@@ -22,15 +24,16 @@ const SURPLUS: u64 = 64 << 20;
 /// The most bytes that a layer's list has.
 const LONGEST_LIST: u64 = 64 << 20;
 
-/// Compares an archive with what it should hold; says how many entries it has. Reads to the archive's end, unless what
+/// Compares an archive with what it should hold; says how many entries and how many certificates it has. Reads to the archive's end, unless what
 /// comes is too much.
 pub(super) fn compare(
     source: &mut dyn Read,
     name: &str,
     format: Format,
     layers: &[Records],
-) -> std::result::Result<u64, Findings> {
-    let mut comparison = Comparison::new(name, layers);
+    term: Option<&Term>,
+) -> std::result::Result<(u64, usize), Findings> {
+    let mut comparison = Comparison::new(name, layers, term);
     let read = archive::read(source, format, &mut |header, contents| comparison.entry(header, contents));
     let whole = read.is_ok();
     comparison.findings.take(read.map_err(|error| error.context(name)));
@@ -38,7 +41,7 @@ pub(super) fn compare(
         comparison.end();
     }
     match comparison.findings.is_empty() {
-        true => Ok(comparison.count),
+        true => Ok((comparison.count, comparison.certificates)),
         false => Err(comparison.findings),
     }
 }
@@ -52,13 +55,15 @@ struct Comparison<'a> {
     found: BTreeMap<TreePath, Digest>,
     lists: BTreeMap<Audience, Zeroizing<Vec<u8>>>,
     room: Zeroizing<Vec<u8>>,
+    judged: Judged<'a>,
     surplus: u64,
     count: u64,
+    certificates: usize,
     findings: Findings,
 }
 
 impl<'a> Comparison<'a> {
-    fn new(name: &'a str, layers: &'a [Records]) -> Comparison<'a> {
+    fn new(name: &'a str, layers: &'a [Records], term: Option<&'a Term>) -> Comparison<'a> {
         let (mut expected, mut findings) = (BTreeMap::new(), Findings::default());
         for Records { mtime, files, .. } in layers {
             for file in files {
@@ -72,7 +77,8 @@ impl<'a> Comparison<'a> {
             }
         }
         let (found, lists, room) = (BTreeMap::new(), BTreeMap::new(), Zeroizing::new(vec![0; PIECE]));
-        Comparison { name, layers, expected, found, lists, room, surplus: 0, count: 0, findings }
+        let (judged, surplus, count, certificates) = (Judged::new(term), 0, 0, 0);
+        Comparison { name, layers, expected, found, lists, room, judged, surplus, count, certificates, findings }
     }
 
     fn entry(&mut self, header: &Header, contents: &mut dyn Read) -> Result<()> {
@@ -125,12 +131,19 @@ impl<'a> Comparison<'a> {
             return Ok(digest);
         }
         let mut hasher = Hasher::new();
+        self.judged.start(header.size());
         loop {
             match contents.read(&mut self.room).map_err(|error| Error::io("reading", self.name, error))? {
-                0 => return Ok(hasher.finish().0),
-                count => hasher.update(&self.room[..count]),
+                0 => break,
+                count => {
+                    hasher.update(&self.room[..count]);
+                    self.judged.push(&self.room[..count]);
+                }
             }
         }
+        let (name, path, findings) = (self.name, &header.path, &mut self.findings);
+        self.certificates += self.judged.judge(|error| findings.note(error.context(format!("{name}: {path}"))));
+        Ok(hasher.finish().0)
     }
 
     /// What has not come; and the lists.

@@ -13,6 +13,7 @@ mod artifacts;
 mod contents;
 mod entries;
 mod findings;
+mod judged;
 mod layers;
 mod summed;
 
@@ -27,6 +28,7 @@ use self::summed::{Directory, Summed};
 use super::{MANIFEST, Manifest, PUBLIC, SECRETS, SIGNATURE, SUMS, Sums};
 use crate::disk::{self, Kind};
 use crate::error::{Class, Error, Result};
+use crate::pki::Term;
 use crate::sign;
 use crate::version::Version;
 
@@ -46,6 +48,8 @@ pub struct Asked {
     pub version: Option<String>,
     /// The oldest version that it may be.
     pub min_version: Option<Version>,
+    /// When the certificates in it must be valid; none is not asked.
+    pub term: Option<Term>,
     /// How many threads; at least one works.
     pub jobs: usize,
 }
@@ -65,6 +69,8 @@ pub struct Verified {
     pub archives: usize,
     /// How many entries these have.
     pub entries: u64,
+    /// How many certificates were judged, each wherever it lies.
+    pub certificates: usize,
     /// Whether its secrets were there.
     pub secrets: Secrets,
 }
@@ -128,7 +134,7 @@ pub fn check_sums(directory: &Path) -> Result<(Sums, Vec<u8>)> {
 /// archive against the manifests.
 ///
 /// # Errors
-/// Trust: the signature, or that this is not what was asked for, or a file that nobody signed. Integrity: files or
+/// Trust: the signature, or that this is not what was asked for, or a file that nobody signed, or a certificate's dates. Integrity: files or
 /// entries that are not what was signed. Usage: no release, or of a newer format. Policy: a symlink, FIFO or device.
 /// Environment: reading failed. Up to 20 faults are told together.
 pub fn verify(release: &Path, keys: &[sign::PublicKey], asked: &Asked) -> Result<Verified> {
@@ -155,11 +161,11 @@ pub fn verify(release: &Path, keys: &[sign::PublicKey], asked: &Asked) -> Result
         is_signed_as(&manifest, Part::Secrets, signed)?;
     }
     let secrets = secrets.map(|(summed, _)| summed);
-    let tally =
-        Release { manifest: &manifest, public: &public, secrets: secrets.as_ref() }.check(asked.jobs, findings)?;
-    let Tally { files, bytes, archives, entries } = tally;
+    let term = asked.term.as_ref();
+    let whole = Release { manifest: &manifest, public: &public, secrets: secrets.as_ref(), term };
+    let Tally { files, bytes, archives, entries, certificates } = whole.check(asked.jobs, findings)?;
     let secrets = secrets.map_or(Secrets::Absent, |_| Secrets::Checked);
-    Ok(Verified { manifest, key: signed.key, files, bytes, archives, entries, secrets })
+    Ok(Verified { manifest, key: signed.key, files, bytes, archives, entries, certificates, secrets })
 }
 
 /// Looks at what lies at the release's root: the public part, perhaps the secrets, and nothing else. Says whether the

@@ -63,10 +63,8 @@ impl Credentials<'_, '_> {
             self.public(path, files.chain.as_bytes(), &owner)?;
         }
         let Some(key) = &declared.key else { return Ok(()) };
-        if !self.placements.has(What::AuthorityKey, &declared.name, self.node) {
-            return Ok(());
-        }
-        let pem = self.keys.authority_key(declared)?;
+        let Some(place) = self.placements.of(What::AuthorityKey, &declared.name, self.node) else { return Ok(()) };
+        let pem = self.keys.authority_key(declared, &place)?;
         let owner = Owner { mode: key.mode, uid: key.uid, gid: key.gid, ..owner };
         self.secret_file(&key.path, pem.as_bytes(), &owner)
     }
@@ -147,7 +145,7 @@ impl Credentials<'_, '_> {
                 }
             };
         };
-        if declared.admin.is_some() && !self.placements.has(What::Kubeconfig, &declared.name, self.node) {
+        if declared.admin.is_some() && self.placements.of(What::Kubeconfig, &declared.name, self.node).is_none() {
             return Ok(());
         }
         match is_secret {

@@ -60,15 +60,11 @@ impl Placements {
         faults.finish(Placements(placements))
     }
 
-    /// Whether it is placed on this node.
-    pub fn has(&mut self, what: What, name: &str, node: &str) -> bool {
-        match self.0.get_mut(&(what, name.to_owned(), node.to_owned())) {
-            Some(placed) => {
-                placed.met = true;
-                true
-            }
-            None => false,
-        }
+    /// Where the profile places it on this node, if it does.
+    pub fn of(&mut self, what: What, name: &str, node: &str) -> Option<Place> {
+        let placed = self.0.get_mut(&(what, name.to_owned(), node.to_owned()))?;
+        placed.met = true;
+        Some(placed.place.clone())
     }
 
     /// Placements of what is not there to be placed.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::bundle::manifest::FROM_SOURCE;
 use crate::disk;
 use crate::document::{Data, Placed, Value};
 use crate::error::{Error, Place, Result};
@@ -189,7 +190,7 @@ pub fn entries(name: &str, installed: &Installed, locked: &Locked) -> Result<Vec
             None if executable => 0o755,
             None => 0o644,
         };
-        let origin = format!("source {name}: {of}");
+        let origin = format!("{FROM_SOURCE}{name}: {of}");
         let (uid, gid) = (installed.to.uid, installed.to.gid);
         let node = Node::File(Content::Blob { digest: sha256, size });
         Ok((target.parse().map_err(at)?, Entry { mode, uid, gid, ..Entry::new(node, origin) }))

@@ -155,7 +155,15 @@ pub struct FileRecord {
     pub layer: String,
 }
 
+/// How the origin of a file begins that came from a source, and so was made by others.
+pub const FROM_SOURCE: &str = "source ";
+
 impl FileRecord {
+    /// Whether its bytes came from a source.
+    pub fn is_from_source(&self) -> bool {
+        self.origin.starts_with(FROM_SOURCE)
+    }
+
     /// The record of an entry.
     pub fn of(path: &TreePath, entry: &Entry, audience: Audience) -> FileRecord {
         let (kind, size, target) = match &entry.node {

@@ -136,10 +136,10 @@ impl Status {
     }
 }
 
-/// What rows are sorted by. Those of the same end, node and path keep the order of the file.
-fn key(held: &Held) -> (Option<u64>, Option<&str>, &str) {
+/// What rows are sorted by: machines before people. Those of the same end, node and path keep the order of the file.
+fn key(held: &Held) -> (u64, bool, Option<&str>, &str) {
     let end = held.certificate.as_ref().map_or(u64::MAX, |certificate| certificate.not_after().seconds());
-    (Some(end), held.node.as_deref(), &held.file)
+    (end, held.node.is_none(), held.node.as_deref(), &held.file)
 }
 
 /// Each certificate once, with all its places.
@@ -219,7 +219,9 @@ fn human(rows: &[Row<'_>], held: &[Held], term: &Term) -> String {
     let (places, count) = (held.len() - broken.len(), rows.len());
     let many = |standing| rows.iter().filter(|row| row.standing == standing).count();
     text += &format!(
-        "{count} certificates in {places} places at {}: {} expired, {} with less than {SOON}, {} not valid yet; {} broken\n",
+        "{} in {} at {}: {} expired, {} with less than {SOON}, {} not valid yet; {} broken\n",
+        counted(count, "certificate"),
+        counted(places, "place"),
         term.at,
         many(Standing::Expired),
         many(Standing::Ending),
@@ -230,6 +232,10 @@ fn human(rows: &[Row<'_>], held: &[Held], term: &Term) -> String {
         text += "Each is shown once, at its first place; `--format json` has a row for every place.\n";
     }
     text
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn cells(row: &Row<'_>) -> [String; 8] {

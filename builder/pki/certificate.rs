@@ -10,18 +10,12 @@ use std::fmt;
 use std::net::IpAddr;
 use std::ops::Range;
 
-use der::Decode;
-use der::asn1::ObjectIdentifier;
-use der::oid::AssociatedOid;
+use der::Decode as _;
 use x509_cert::Certificate as Parsed;
-use x509_cert::TbsCertificate;
-use x509_cert::ext::pkix::name::GeneralName;
-use x509_cert::ext::pkix::{
-    AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAltName, SubjectKeyIdentifier,
-};
 use x509_cert::time::Time;
 
 use super::draft;
+use super::extensions::Extensions;
 use super::named::Name;
 use super::proof::{self, Signature};
 use super::request::Usage;
@@ -57,21 +51,6 @@ struct Parts {
     subject: Range<usize>,
     /// SubjectPublicKeyInfo.
     public: Range<usize>,
-}
-
-/// What its extensions say (RFC 5280, 4.2).
-#[derive(Clone, Default)]
-struct Extensions {
-    dns: Vec<String>,
-    ip: Vec<IpAddr>,
-    uri: Vec<String>,
-    usages: Vec<Usage>,
-    other_usages: Vec<String>,
-    authority: bool,
-    path_length: Option<u8>,
-    signs_certificates: Option<bool>,
-    key_id: Option<Vec<u8>>,
-    authority_key_id: Option<Vec<u8>>,
 }
 
 impl Certificate {
@@ -249,72 +228,6 @@ impl Parts {
         };
         Ok(Parts { body: place(body), issuer: place(issuer), subject: place(subject), public: place(public) })
     }
-}
-
-impl Extensions {
-    fn of(body: &TbsCertificate) -> Result<Extensions> {
-        let mut found = Extensions::default();
-        found.names(extension::<SubjectAltName>(body, "alternative names")?)?;
-        found.usages(extension::<ExtendedKeyUsage>(body, "extended key usage")?);
-        if let Some(constraints) = extension::<BasicConstraints>(body, "basic constraints")? {
-            found.authority = constraints.ca;
-            found.path_length = constraints.path_len_constraint;
-        }
-        let usage = extension::<KeyUsage>(body, "key usage")?;
-        found.signs_certificates = usage.map(|usage| usage.key_cert_sign());
-        let own = extension::<SubjectKeyIdentifier>(body, "subject key identifier")?;
-        found.key_id = own.map(|id| id.0.as_bytes().to_vec());
-        let signer = extension::<AuthorityKeyIdentifier>(body, "authority key identifier")?;
-        found.authority_key_id = signer.and_then(|id| Some(id.key_identifier?.as_bytes().to_vec()));
-        Ok(found)
-    }
-
-    fn names(&mut self, names: Option<SubjectAltName>) -> Result<()> {
-        for name in names.map(|names| names.0).unwrap_or_default() {
-            match name {
-                GeneralName::DnsName(name) => self.dns.push(name.to_string()),
-                GeneralName::UniformResourceIdentifier(uri) => self.uri.push(uri.to_string()),
-                GeneralName::IpAddress(bytes) => self.ip.push(address(bytes.as_bytes())?),
-                // Mail addresses, directory names and their kin name no machine.
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn usages(&mut self, usages: Option<ExtendedKeyUsage>) {
-        for oid in usages.map(|usages| usages.0).unwrap_or_default() {
-            match usage(oid) {
-                Some(usage) => self.usages.push(usage),
-                None => self.other_usages.push(oid.to_string()),
-            }
-        }
-    }
-}
-
-/// The extension, if it is there, once.
-fn extension<'a, T>(body: &'a TbsCertificate, what: &str) -> Result<Option<T>>
-where
-    T: Decode<'a, Error = der::Error> + AssociatedOid,
-{
-    let found = body.get_extension::<T>().map_err(|error| malformed(format!("its {what}: {error}")))?;
-    Ok(found.map(|(_, value)| value))
-}
-
-/// RFC 5280, 4.2.1.12.
-fn usage(oid: ObjectIdentifier) -> Option<Usage> {
-    match oid.to_string().strip_prefix("1.3.6.1.5.5.7.3.")? {
-        "1" => Some(Usage::ServerAuth),
-        "2" => Some(Usage::ClientAuth),
-        "3" => Some(Usage::CodeSigning),
-        _ => None,
-    }
-}
-
-fn address(bytes: &[u8]) -> Result<IpAddr> {
-    let four = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
-    let address = four.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from));
-    address.map_err(|_| malformed(format!("it has an address of {} bytes", bytes.len())))
 }
 
 fn instant(time: &Time) -> Result<Epoch> {

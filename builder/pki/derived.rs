@@ -146,7 +146,7 @@ fn has_no_small_factor(candidate: &[u8]) -> bool {
     ];
     GROUPS.iter().all(|(product, primes)| {
         let rest = remainder(candidate, *product);
-        primes.iter().all(|prime| rest % prime != 0)
+        primes.iter().all(|prime| !rest.is_multiple_of(*prime))
     })
 }
 

@@ -1,8 +1,8 @@
 //! Certificates in files: strictly, a file of certificates in PEM (RFC 7468); leniently, whatever certificates are in a
 //! file of any kind, such as a kubeconfig, which has them as base64 of PEM.
 //!
-//! Both go over the bytes once. The lenient search is for looking at files that others wrote, hostile ones too: each byte
-//! is decoded at most twice, and what is no certificate is told beside those that are.
+//! Both go over the bytes once. The lenient search is for looking at files that others wrote, hostile ones too: each
+//! byte is decoded at most twice, and what is no certificate is told beside those that are.
 
 use std::sync::LazyLock;
 
@@ -28,8 +28,8 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 );
 
 impl Certificate {
-    /// Every certificate of a PEM file, in its order, at least one. Text between them is passed over, as openssl does; a
-    /// file that holds anything else in PEM, or is DER, is refused with what to do about it.
+    /// Every certificate of a PEM file, in its order, at least one. Text between them is passed over, as openssl does;
+    /// a file that holds anything else in PEM, or is DER, is refused with what to do about it.
     pub fn parse(pem: &[u8]) -> Result<Vec<Certificate>> {
         let mut found = Vec::new();
         let mut lines = pem.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
@@ -105,8 +105,8 @@ fn none(bytes: &[u8]) -> Error {
     }
 }
 
-/// The blocks in plain sight. What ends a block is the next five hyphens, whatever they start: so each byte is looked at
-/// once.
+/// The blocks in plain sight. What ends a block is the next five hyphens, whatever they start: so each byte is looked
+/// at once.
 fn plain(bytes: &[u8]) -> Vec<Result<Certificate>> {
     let (mut found, mut rest) = (Vec::new(), bytes);
     while let Some(start) = position(rest, CERTIFICATE) {

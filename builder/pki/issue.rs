@@ -44,6 +44,7 @@ pub struct CertificateRequest {
 }
 
 /// A certificate and its key, as their files hold them.
+#[derive(Clone)]
 pub struct Issued {
     /// `CERTIFICATE`: the certificate, then the authorities between it and the root, as a server sends them.
     pub certificate_pem: String,

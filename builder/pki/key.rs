@@ -289,6 +289,7 @@ impl PublicKey {
 
 /// A key pair without a certificate, for tokens: one side signs with the private key, the other checks with the public
 /// one.
+#[derive(Clone)]
 pub struct KeyPair {
     /// The private key, as its kind is usually written.
     pub private_pem: Zeroizing<String>,

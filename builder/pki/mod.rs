@@ -15,6 +15,7 @@
 //! kubeconfig  kubeconfig             a client's file with all of it inside
 //!
 //! certificate Certificate            a certificate that somebody made, and what it says
+//! extensions  (of a certificate)     what its extensions say
 //! named       Name                   the names in it
 //! proof       (check_issued_by)      whether one certificate is signed by another
 //! found       (parse, find)          certificates in files
@@ -32,6 +33,7 @@ mod authority;
 mod certificate;
 mod derived;
 mod draft;
+mod extensions;
 mod found;
 mod held;
 mod issue;

@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use super::{AUTHORITY_DAYS, Keys, parse, parse_all, placeholder, subject};
 use crate::document::{Placed, nearest};
-use crate::error::{Class, Error, Result};
+use crate::error::{Class, Error, Place, Result};
 use crate::overlay::declare::AuthorityDeclaration;
 use crate::pki::{Authority, AuthorityRequest};
 use crate::profile::pki::Generations;
@@ -107,11 +107,11 @@ impl Keys<'_> {
         self.seed.map(|seed| Authority::derive(seed, cluster, request, above)).transpose()
     }
 
-    /// The key of an authority, for a node on which a profile places it.
-    pub fn authority_key(&mut self, declared: &AuthorityDeclaration) -> Result<Zeroizing<String>> {
+    /// The key of an authority, for a node on which a profile places it: at `place`.
+    pub fn authority_key(&mut self, declared: &AuthorityDeclaration, place: &Place) -> Result<Zeroizing<String>> {
         let name = &declared.name;
         if let Some(finding) = &declared.key_finding {
-            self.findings.add(finding, Class::Policy, &name.place);
+            self.findings.add(finding, Class::Policy, place);
         }
         let known = self.known(name)?;
         let encoding = parse(&declared.key.as_ref().and_then(|key| key.encoding.clone()))?;

@@ -37,6 +37,23 @@ impl Keys<'_> {
         request: &CertificateRequest,
     ) -> Result<Issued> {
         self.names.insert(name.value.clone());
+        if let Some(made) = self.shared_certificates.get(&request.name).filter(|_| node.is_none()) {
+            return Ok(made.clone());
+        }
+        let issued = self.issue_anew(name, node, authority, request)?;
+        if node.is_none() {
+            self.shared_certificates.insert(request.name.clone(), issued.clone());
+        }
+        Ok(issued)
+    }
+
+    fn issue_anew(
+        &mut self,
+        name: &Placed<String>,
+        node: Option<&str>,
+        authority: &Placed<String>,
+        request: &CertificateRequest,
+    ) -> Result<Issued> {
         self.refuse_accepted(name)?;
         let known = self.known(authority)?;
         let (Some(seed), Some(current)) = (self.seed, &known.current) else {

@@ -15,7 +15,7 @@ use super::imports::Imports;
 use crate::document::{Placed, nearest};
 use crate::error::{Error, Result};
 use crate::overlay::declare::{ScopeDeclaration, SubjectDeclaration};
-use crate::pki::{Algorithm, Scope, Seed, Subject};
+use crate::pki::{Algorithm, Issued, KeyPair, Scope, Seed, Subject};
 use crate::profile::Profile;
 use crate::profile::pki::Generations;
 
@@ -40,6 +40,9 @@ pub struct Keys<'a> {
     authorities: BTreeMap<String, authorities::Known>,
     // What was asked for in the cluster's scope, to find two askings that differ.
     shared: BTreeMap<(&'static str, String), String>,
+    // What was made in the cluster's scope: every node gets the same.
+    shared_certificates: BTreeMap<String, Issued>,
+    shared_pairs: BTreeMap<String, KeyPair>,
     // What was asked for on which node.
     once: BTreeSet<(&'static str, String, String)>,
     // Every name that a key was made for, to find a generation that is for nothing.
@@ -54,8 +57,21 @@ impl<'a> Keys<'a> {
     pub fn new(profile: &'a Profile, seed: Option<&'a Seed>) -> Result<Keys<'a>> {
         let imports = Imports::load(profile, seed.is_some())?;
         let findings = Findings::new(profile);
-        let (requests, exports, missing, authorities, shared, once, names) = Default::default();
-        Ok(Keys { profile, seed, imports, findings, requests, exports, missing, authorities, shared, once, names })
+        Ok(Keys {
+            profile,
+            seed,
+            imports,
+            findings,
+            requests: BTreeMap::new(),
+            exports: BTreeMap::new(),
+            missing: Vec::new(),
+            authorities: BTreeMap::new(),
+            shared: BTreeMap::new(),
+            shared_certificates: BTreeMap::new(),
+            shared_pairs: BTreeMap::new(),
+            once: BTreeSet::new(),
+            names: BTreeSet::new(),
+        })
     }
 
     /// What of the profile's [pki] is for no key.

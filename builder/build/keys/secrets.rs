@@ -18,6 +18,9 @@ impl Keys<'_> {
         self.asked("key pair", node, name, declared.scope, &(algorithm, encoding))?;
         self.note_drop(name, &declared.drop_finding);
         let node = node_of(declared.scope, node);
+        if let Some(made) = self.shared_pairs.get(&name.value).filter(|_| node.is_none()) {
+            return Ok(made.clone());
+        }
         let mut pair: Option<KeyPair> = None;
         for generation in self.all_generations(name) {
             let made = self.pair_generation(name, node, generation, algorithm, encoding, pair.is_none());
@@ -32,7 +35,11 @@ impl Keys<'_> {
                 Some(pair) => pair.public_pem.push_str(&made.public_pem),
             }
         }
-        pair.ok_or_else(|| Error::bug("a key pair without a generation"))
+        let pair = pair.ok_or_else(|| Error::bug("a key pair without a generation"))?;
+        if node.is_none() {
+            self.shared_pairs.insert(name.value.clone(), pair.clone());
+        }
+        Ok(pair)
     }
 
     fn pair_generation(

@@ -93,7 +93,7 @@ impl<'a> Comparison<'a> {
         if record.kind != FileType::File || record.size != Some(header.size()) {
             return self.skip(header);
         }
-        let digest = self.contents(header, contents)?;
+        let digest = self.contents(header, record, contents)?;
         match record.sha256 {
             Some(expected) if expected != digest => {
                 self.wrong(format!("holds {} with other contents than its manifest says", header.path));
@@ -120,7 +120,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// Reads contents; what they hash to. A layer's list is kept.
-    fn contents(&mut self, header: &Header, contents: &mut dyn Read) -> Result<Digest> {
+    fn contents(&mut self, header: &Header, record: &FileRecord, contents: &mut dyn Read) -> Result<Digest> {
         let layer = self.layers.iter().map(|records| records.layer).find(|layer| is_list(&header.path, *layer));
         if let Some(layer) = layer.filter(|_| header.size() <= LONGEST_LIST) {
             // With all its room from the start: what grows leaves copies of what it held.
@@ -131,7 +131,11 @@ impl<'a> Comparison<'a> {
             return Ok(digest);
         }
         let mut hasher = Hasher::new();
-        self.judged.start(header.size());
+        // What others made is theirs to renew: a distribution's roots are there until it drops them.
+        match record.is_from_source() {
+            true => self.judged.leave(),
+            false => self.judged.start(header.size()),
+        }
         loop {
             match contents.read(&mut self.room).map_err(|error| Error::io("reading", self.name, error))? {
                 0 => break,

@@ -4,6 +4,7 @@
     clippy::disallowed_methods,
     clippy::unwrap_used,
     clippy::panic,
+    clippy::expect_used,
     reason = "tests look at the disk, and their helpers fail by panicking"
 )]
 

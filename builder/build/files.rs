@@ -45,7 +45,11 @@ pub fn place_files(one: &Active<'_>, names: &FileNames, placing: &mut Placing, f
         let Some(entry) = faults.note(file_entry(one, file, declared, &scope, names)) else { continue };
         let start = Place { file: file.file.as_str().into(), line: 1, column: 1 };
         let overrides = one.overlay.overrides() || declared.is_some_and(|declared| declared.overrides);
-        faults.note(placing.put(&file.path, entry, overrides, &start));
+        let vouched = declared.is_some_and(|declared| declared.not_secret.is_some());
+        faults.note(match vouched {
+            true => placing.put_vouched(&file.path, entry, overrides, &start),
+            false => placing.put(&file.path, entry, overrides, &start),
+        });
     }
     for ((_, declared), _) in globs.iter().zip(used).filter(|(_, used)| !used) {
         let error = Error::usage(format!("`{}` is the path of no file in overlay {}", declared.path, one.overlay.name));
@@ -85,6 +89,7 @@ fn file_entry(
         entry.mode = declared.and_then(|declared| declared.mode).map_or(usual, |mode| mode.0);
     }
     if let Some(declared) = declared {
+        check_not_secret(&declared.path, declared.not_secret.as_deref(), declared.secret, &declared.place)?;
         check_mode(
             &declared.path,
             entry.mode & 0o7777 & !link_bits(&entry),
@@ -116,6 +121,17 @@ pub fn check_same(
             }
         }
     }
+}
+
+/// Who says that something is no secret says why, and does not say the opposite too.
+pub fn check_not_secret(name: &str, reason: Option<&str>, secret: bool, place: &Place) -> Result<()> {
+    let wrong = match reason {
+        Some(reason) if reason.trim().is_empty() => "says `not-secret` and not why",
+        Some(_) if secret => "is both `secret` and `not-secret`",
+        _ => return Ok(()),
+    };
+    let error = Error::usage(format!("`{name}` {wrong}"));
+    Err(error.advise("give the reason, `not-secret = \"...\"`, or leave it out").at(place))
 }
 
 /// A symlink's bits mean nothing.

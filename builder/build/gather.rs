@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::leak::fetched;
 use super::plan::Plan;
 use super::sources::PlannedSource;
 use crate::digest::{Digest, HashWriter};
@@ -12,6 +13,7 @@ use crate::error::{Error, Faults, Result};
 use crate::profile::Lock;
 use crate::profile::lock::{Imported, Locked, LockedMember, Wanted};
 use crate::store::{self, Gathered, Location, Options, Pin, Request, Store};
+use crate::tree::Blobs as _;
 
 /// The largest document of checksums, in bytes.
 const CHECKSUMS: u64 = 4 << 20;
@@ -54,7 +56,9 @@ pub fn lock(plan: &Plan, old: Option<&Lock>, update: &Update, store: &Store, opt
         store::gather(store, &requests.iter().map(|(_, _, request)| request.clone()).collect::<Vec<_>>(), options);
     for ((wanted, source, _), result) in requests.into_iter().zip(results) {
         if let Some(gathered) = faults.note(result.map_err(|error| error.at(&source.place))) {
-            sources.insert(wanted.clone(), locked(gathered));
+            let locked = locked(gathered);
+            faults.note(look_into(wanted, source, &locked, store).map_err(|error| error.at(&source.place)));
+            sources.insert(wanted.clone(), locked);
         }
     }
     for (wanted, locked) in &sources {
@@ -111,6 +115,30 @@ fn locked(gathered: Gathered) -> Locked {
     let mut members: Vec<_> = gathered.members.into_iter().map(member).collect();
     members.sort();
     Locked { sha256: gathered.pin.digest, size: gathered.pin.size, version: gathered.version, members }
+}
+
+/// Refuses a source that brings a secret: all of it goes into public layers. What is pinned was looked into, so `build`
+/// does not look again.
+fn look_into(wanted: &Wanted, source: &PlannedSource, locked: &Locked, store: &Store) -> Result<()> {
+    let itself = || (&wanted.from, (locked.sha256, locked.size));
+    let members = locked.members.iter().map(|member| (&member.path, (member.sha256, member.size)));
+    let taken = members.chain(locked.members.is_empty().then(itself)).filter(|_| !source.vouched);
+    let mut faults = Faults::new();
+    let mut seen = BTreeSet::new();
+    for (name, (digest, size)) in taken.filter(|(_, blob)| seen.insert(*blob)) {
+        let found = store.open(&digest, size).and_then(|mut blob| {
+            fetched::find(&mut blob, size).map_err(|error| Error::io("reading", "a stored blob", error))
+        });
+        if let Some(leak) = faults.note(found).flatten() {
+            let (source, what, at) = (&wanted.name, leak.what, leak.at);
+            let message =
+                format!("source `{source}`: {name} holds {what} at byte {at}, and would be in a public layer");
+            let advice =
+                "do not install it this way; if it is no secret, say why: `not-secret = \"...\"` in the source";
+            faults.push(Error::policy(message).advise(advice));
+        }
+    }
+    faults.finish(())
 }
 
 /// Compares what came with what its publisher states.

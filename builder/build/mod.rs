@@ -14,6 +14,7 @@ pub mod gather;
 mod imports;
 pub mod keys;
 pub mod layers;
+pub mod leak;
 mod node;
 pub mod pack;
 pub mod place;

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::credentials::Credentials;
 use super::files::{check_same, glob, place_directories, place_files};
 use super::keys::Keys;
+use super::leak::known::Known;
 use super::place::Placing;
 use super::placements::Placements;
 use super::plan::{NodePlan, Pending};
@@ -43,6 +44,8 @@ pub struct Resolving<'a, 'k> {
     pub same: &'a mut BTreeMap<TreePath, (String, Content)>,
     /// What file templates asked for.
     pub asked: &'a mut BTreeSet<String>,
+    /// The values that must be in no public file.
+    pub known: &'a mut Known,
 }
 
 /// An overlay that is active on a node, its declarations rendered.
@@ -78,6 +81,9 @@ impl<'a> Resolving<'a, '_> {
             placing: &mut placing,
         };
         let secrets = credentials.place(&active, &mut faults);
+        for (name, generations) in &secrets {
+            generations.iter().for_each(|(_, value)| self.known.add(&format!("the secret `{name}`"), value));
+        }
         let names = FileNames::new(settings, secrets);
         for one in &active {
             place_files(one, &names, &mut placing, &mut faults);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::leak;
 use crate::error::{Error, Faults, Place, Result};
 use crate::tree::{Content, Entry, Node, Secrecy, Tree, TreePath};
 
@@ -34,8 +35,17 @@ impl Placing {
         Placing { tree: Tree::new(), places: BTreeMap::new(), usr_merge }
     }
 
-    /// Puts an entry at a path; one that is there already and differs is an error unless `overrides`.
+    /// Puts an entry at a path; one that is there already and differs is an error unless `overrides`. A public file is
+    /// looked into for secrets.
     pub fn put(&mut self, path: &TreePath, entry: Entry, overrides: bool, place: &Place) -> Result<()> {
+        if let (Node::File(Content::Inline(bytes)), Secrecy::Public) = (&entry.node, entry.secrecy) {
+            leak::check(path, &entry, bytes).map_err(|error| error.at(place))?;
+        }
+        self.put_vouched(path, entry, overrides, place)
+    }
+
+    /// As [`Placing::put`], for what someone gave a reason for that it is no secret.
+    pub fn put_vouched(&mut self, path: &TreePath, entry: Entry, overrides: bool, place: &Place) -> Result<()> {
         self.check(path, &entry).map_err(|error| error.at(place))?;
         let path = self.resolve(path)?;
         if overrides {
@@ -49,12 +59,6 @@ impl Placing {
     }
 
     fn check(&self, path: &TreePath, entry: &Entry) -> Result<()> {
-        if let (Node::File(Content::Inline(bytes)), Secrecy::Public) = (&entry.node, entry.secrecy)
-            && let Some(what) = looks_secret(bytes)
-        {
-            let message = format!("{path} ({}) holds {what} and would be in a public layer", entry.origin);
-            return Err(Error::policy(message).advise("declare it with `secret = true` in [[files]]"));
-        }
         let is_link = matches!(entry.node, Node::Symlink(_));
         if entry.secrecy == Secrecy::Secret
             && !is_link
@@ -144,20 +148,6 @@ pub fn check_mode(path: &str, mode: u32, is_directory: bool, reason: Option<&Str
     Err(Error::policy(message).advise("if it must be, give the reason: `unsafe-mode = \"...\"`").at(place))
 }
 
-/// What of a private key can be recognised in plain bytes.
-fn looks_secret(bytes: &[u8]) -> Option<&'static str> {
-    let holds = |mark: &str| bytes.windows(mark.len()).any(|window| window == mark.as_bytes());
-    if holds("PRIVATE KEY-----") {
-        Some("a private key")
-    } else if holds("client-key-data:") {
-        Some("a kubeconfig's private key")
-    } else if holds("AGE-SECRET-KEY-") {
-        Some("an age identity")
-    } else {
-        None
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,8 +193,13 @@ mod tests {
     #[test]
     fn secrets_stay_where_they_belong() {
         let mut placing = Placing::new(true);
-        let key = "-----BEGIN EC PRIVATE KEY-----\n";
+        let key = concat!(
+            "-----BEGIN EC PRIVATE KEY-----\n",
+            "MHcCAQEEIJdPWqwxGDNmFr0RtqZ6cRd0FEgRZhuRYXqX6VTxo0oAoGCCqGSM49\n"
+        );
         assert_eq!(put(&mut placing, "/a", file(key)).unwrap_err().class().code(), 8);
+        let vouched = placing.put_vouched(&"/vouched".parse().unwrap(), file(key), false, &place());
+        vouched.unwrap();
         let secret = Entry { secrecy: Secrecy::Secret, mode: 0o600, ..file(key) };
         assert_eq!(put(&mut placing, "/a", Entry { mode: 0o640, ..secret.clone() }).unwrap_err().class().code(), 8);
         put(&mut placing, "/a", secret).unwrap();

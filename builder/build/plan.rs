@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use zeroize::Zeroizing;
 
 use super::keys::Keys;
+use super::leak::known::Known;
 use super::node;
 use super::placements::Placements;
 use super::sources::PlannedSource;
@@ -81,7 +82,7 @@ impl Plan {
         let mut keys = Keys::new(profile, seed)?;
         let mut placements = Placements::new(profile)?;
         let (mut sources, mut admin) = (BTreeMap::new(), BTreeMap::new());
-        let (mut asked, mut same) = (BTreeSet::new(), BTreeMap::new());
+        let (mut asked, mut same, mut known) = (BTreeSet::new(), BTreeMap::new(), Known::default());
         let locked = |wanted: &Wanted| -> Option<&Locked> { lock?.sources.get(wanted) };
         let mut resolving = node::Resolving {
             profile,
@@ -93,10 +94,16 @@ impl Plan {
             admin: &mut admin,
             same: &mut same,
             asked: &mut asked,
+            known: &mut known,
         };
-        let nodes = profile.nodes.iter().filter_map(|node| faults.note(resolving.resolve(node))).collect();
+        let nodes: Vec<_> = profile.nodes.iter().filter_map(|node| faults.note(resolving.resolve(node))).collect();
         if faults.is_empty() {
             check_written(profile, &asked, &mut faults);
+        }
+        // Without a seed there are no values but only what stands for them.
+        if let Some(seed) = seed {
+            known.add_seed(seed);
+            known.check(&nodes, &admin, &mut faults);
         }
         // What a fault kept from being asked for is not unused.
         if faults.is_empty() {

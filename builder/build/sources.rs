@@ -26,6 +26,8 @@ pub struct PlannedSource {
     pub stated: Stated,
     /// The most bytes that may come.
     pub limit: u64,
+    /// Whether someone gave a reason for that nothing in it is a secret.
+    pub vouched: bool,
     /// Where it is declared.
     pub place: Place,
 }
@@ -85,8 +87,10 @@ pub fn plan(
     if declared.sha256.is_some() && declared.checksum_url.is_some() {
         return Err(at(Error::usage(format!("source `{name}` has `sha256` and `checksum-url`; one of them says it"))));
     }
+    super::files::check_not_secret(name, declared.not_secret.as_deref(), false, &declared.place)?;
+    let vouched = declared.not_secret.is_some();
     let stated = Stated { sha256: declared.sha256.clone(), checksum_url: declared.checksum_url.clone() };
-    let planned = PlannedSource { location, patterns, stated, limit, place: declared.place.clone() };
+    let planned = PlannedSource { location, patterns, stated, limit, vouched, place: declared.place.clone() };
     Ok((Wanted { name: name.to_owned(), from }, planned, installed))
 }
 

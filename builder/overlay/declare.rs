@@ -134,6 +134,9 @@ pub struct SourceDeclaration {
     pub checksum_url: Option<String>,
     /// The most bytes that may come, as a number with an optional `KiB`, `MiB`, `GiB`; 2 GiB if not given.
     pub limit: Option<String>,
+    /// Why something in it that looks like a private key, a token or a password is none; `lock` refuses it without a
+    /// reason.
+    pub not_secret: Option<String>,
     /// Where the file itself goes.
     pub install: Option<Placed<Installation>>,
     /// Which members of the archive go where: a glob of names to a path, or to a directory (ends with `/`).
@@ -236,6 +239,8 @@ pub struct FileDeclaration {
     /// Whether the file must be the same on every node that has it.
     #[serde(default)]
     pub same: bool,
+    /// Why something in the file that looks like a key, a token or a password is none; it is refused without a reason.
+    pub not_secret: Option<String>,
 }
 
 /// A directory.

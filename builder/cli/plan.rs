@@ -32,7 +32,26 @@ struct Report<'a> {
     sources: BTreeMap<&'a str, Vec<SourceReport<'a>>>,
     outputs: Vec<String>,
     admin: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    placements: Vec<PlacementReport<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    accepted: Vec<AcceptedReport<'a>>,
     nodes: Vec<NodeReport<'a>>,
+}
+
+/// A key of an authority, or a kubeconfig for people, that is on nodes.
+#[derive(Debug, Serialize)]
+struct PlacementReport<'a> {
+    what: String,
+    nodes: Vec<&'a str>,
+    reason: &'a str,
+}
+
+/// A finding that the profile accepts.
+#[derive(Debug, Serialize)]
+struct AcceptedReport<'a> {
+    finding: &'a str,
+    reason: &'a str,
 }
 
 #[derive(Debug, Serialize)]
@@ -120,8 +139,30 @@ fn head<'a>(profile: &'a Profile, plan: &'a build::Plan, lock: Option<&Lock>) ->
         sources,
         outputs: profile.declared.outputs.iter().map(|declared| output(declared)).collect(),
         admin: plan.admin.keys().map(String::as_str).collect(),
+        placements: placements(profile),
+        accepted: accepted(profile),
         nodes: Vec::new(),
     }
+}
+
+fn placements(profile: &Profile) -> Vec<PlacementReport<'_>> {
+    let report =
+        |declared: &'_ crate::profile::pki::PlacementDeclaration| match (&declared.authority, &declared.kubeconfig) {
+            (Some(name), _) => format!("the key of authority {name}"),
+            (None, name) => format!("kubeconfig {}", name.as_deref().unwrap_or_default()),
+        };
+    let all = profile.declared.pki.placements.iter();
+    all.map(|declared| PlacementReport {
+        what: report(declared),
+        nodes: declared.nodes.iter().map(|node| node.as_str()).collect(),
+        reason: &declared.reason,
+    })
+    .collect()
+}
+
+fn accepted(profile: &Profile) -> Vec<AcceptedReport<'_>> {
+    let all = profile.declared.accept.iter();
+    all.map(|declared| AcceptedReport { finding: &declared.finding, reason: &declared.reason }).collect()
 }
 
 fn node_report<'a>(node: &'a NodePlan, layers: &'a build::NodeLayers) -> NodeReport<'a> {
@@ -168,6 +209,13 @@ fn human(report: &Report<'_>) -> String {
             let lock = if source.locked { "" } else { "  (not locked)" };
             text += &format!("source {name}: {}{lock}\n", visible(source.from));
         }
+    }
+    for placed in &report.placements {
+        let line = format!("{} on {}: {}", placed.what, placed.nodes.join(", "), placed.reason);
+        text += &format!("placed {}\n", visible(&line));
+    }
+    for accepted in &report.accepted {
+        text += &format!("accepted {}\n", visible(&format!("{}: {}", accepted.finding, accepted.reason)));
     }
     for node in &report.nodes {
         text += &format!("\n{}  roles: {}  overlays: {}\n", node.name, node.roles.join(", "), node.overlays.join(", "));

@@ -163,6 +163,9 @@ pub struct KeyPairDeclaration {
     pub name: Placed<String>,
     /// The kind of key: ecdsa-p256, ecdsa-p384, ed25519, rsa-2048, rsa-3072, rsa-4096; `[pki] algorithm` if not given.
     pub algorithm: Option<Placed<String>>,
+    /// The kinds of key that what reads it takes; all if none is named.
+    #[serde(default)]
+    pub algorithms: Vec<Placed<String>>,
     /// Where the private key goes.
     pub private: Option<Placed<TreePath>>,
     /// Where the public key goes; during a rotation those of all accepted generations.

@@ -13,9 +13,9 @@ use base64::{Engine as _, alphabet};
 use zeroize::Zeroizing;
 
 use super::certificate::{Certificate, malformed};
-use crate::error::{Error, Result, visible};
+use super::pem;
+use crate::error::{Error, Result};
 
-const BEGIN: &[u8] = b"-----BEGIN ";
 const CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
 const END: &[u8] = b"-----END CERTIFICATE-----";
 
@@ -32,13 +32,12 @@ impl Certificate {
     /// a file that holds anything else in PEM, or is DER, is refused with what to do about it.
     pub fn parse(pem: &[u8]) -> Result<Vec<Certificate>> {
         let mut found = Vec::new();
-        let mut lines = pem.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
-        while let Some(line) = lines.next() {
-            let Some(label) = label(line) else { continue };
-            if label != "CERTIFICATE" {
-                return Err(other(&label));
+        for block in pem::blocks(pem)? {
+            if block.label != "CERTIFICATE" {
+                return Err(other(&block.label));
             }
-            found.push(block(&mut lines).map_err(|error| error.context(format!("certificate {}", found.len() + 1)))?);
+            let certificate = Certificate::from_der(&block.der);
+            found.push(certificate.map_err(|error| error.context(format!("certificate {}", found.len() + 1)))?);
         }
         match found.is_empty() {
             true => Err(none(pem)),
@@ -63,31 +62,9 @@ impl Certificate {
     }
 }
 
-/// The label of a line that starts a block.
-fn label(line: &[u8]) -> Option<String> {
-    let label = line.strip_prefix(BEGIN)?.strip_suffix(b"-----")?;
-    Some(String::from_utf8_lossy(label).into_owned())
-}
-
-/// The rest of a block that has begun.
-fn block<'a>(lines: &mut impl Iterator<Item = &'a [u8]>) -> Result<Certificate> {
-    let mut text = Vec::new();
-    for line in lines {
-        if line == END {
-            let der = LENIENT.decode(&text).map_err(malformed)?;
-            return Certificate::from_der(&der);
-        }
-        if line.starts_with(b"-----") {
-            break;
-        }
-        text.extend_from_slice(line.trim_ascii());
-    }
-    Err(malformed("its block has no `-----END CERTIFICATE-----`"))
-}
-
 /// What is said of another block: keys least of all belong there.
 fn other(label: &str) -> Error {
-    let error = Error::usage(format!("it holds a `{}`, not certificates alone", visible(label)));
+    let error = Error::usage(format!("it holds a `{label}`, not certificates alone"));
     match label {
         "TRUSTED CERTIFICATE" => error.advise("convert it: openssl x509 -in FILE -out NEW.pem"),
         "PKCS7" => error.advise("convert it: openssl pkcs7 -in FILE -print_certs -out NEW.pem"),

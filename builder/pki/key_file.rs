@@ -19,8 +19,9 @@ impl PrivateKey {
         // `openssl ecparam -genkey` writes the curve's name in a block of its own before the key.
         let mut keys = blocks.iter().filter(|block| block.label != "EC PARAMETERS");
         let (Some(block), None) = (keys.next(), keys.next()) else {
-            let message = "it does not hold exactly one private key";
-            return Err(Error::usage(message).advise("give a file with one PRIVATE KEY block in PEM"));
+            let message = "it does not hold exactly one private key in PEM";
+            let advice = "give a file with one PRIVATE KEY block; from DER: openssl pkey -inform DER -in FILE";
+            return Err(Error::usage(message).advise(advice));
         };
         if block.has_headers || block.label == "ENCRYPTED PRIVATE KEY" {
             let advice = "decrypt it where nobody else reads: openssl pkey -in FILE -out FILE, mode 0600";

@@ -24,6 +24,11 @@ impl Authority {
                     .advise("give the certificate of the authority first, then those above it"),
             );
         }
+        if own.signs_certificates() == Some(false) {
+            let message = format!("the key of the certificate of {} may not sign certificates", own.subject());
+            faults
+                .push(Error::usage(message).advise("take an authority's certificate, with the key usage keyCertSign"));
+        }
         if let Some(key) = &key
             && own.public_key() != key.public()?.der()
         {

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, visible};
 
 /// One block of a PEM file.
 pub(super) struct Block {
@@ -18,36 +18,38 @@ pub(super) struct Block {
 
 /// All blocks of a file in their order; a file may have none.
 pub(super) fn blocks(file: &[u8]) -> Result<Vec<Block>> {
-    let text = std::str::from_utf8(file).map_err(|_| {
-        let advice = "if it is DER, convert it: openssl x509 -inform DER, or openssl pkey -inform DER";
-        Error::usage("it is not PEM, but binary").advise(advice)
-    })?;
     let mut blocks = Vec::new();
-    let mut lines = text.lines().map(str::trim_end);
+    let mut lines = file.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
     while let Some(line) = lines.next() {
-        let Some(label) = line.strip_prefix("-----BEGIN ").and_then(|rest| rest.strip_suffix("-----")) else {
+        let Some(label) = line.strip_prefix(b"-----BEGIN ").and_then(|rest| rest.strip_suffix(b"-----")) else {
             continue;
         };
+        let label = visible(&String::from_utf8_lossy(label)).to_string();
         blocks.push(block(label, &mut lines)?);
     }
     Ok(blocks)
 }
 
-fn block<'a>(label: &str, lines: &mut impl Iterator<Item = &'a str>) -> Result<Block> {
+/// The rest of a block that has begun.
+fn block<'a>(label: String, lines: &mut impl Iterator<Item = &'a [u8]>) -> Result<Block> {
+    let damaged = |how: &str| Error::usage(format!("its {label} block is damaged: {how}"));
     let end = format!("-----END {label}-----");
-    // Room for it all: a buffer that grows leaves copies of a key behind.
-    let body: Vec<&str> = lines.by_ref().take_while(|line| *line != end && !line.starts_with("-----")).collect();
-    let has_headers = body.iter().any(|line| line.contains(':'));
-    let mut digits = Zeroizing::new(String::with_capacity(body.iter().map(|line| line.len()).sum()));
-    for line in body.iter().filter(|line| !line.contains(':')) {
-        digits.push_str(line);
+    let mut body = Vec::new();
+    loop {
+        match lines.next() {
+            Some(line) if line == end.as_bytes() => break,
+            Some(line) if !line.starts_with(b"-----") => body.push(line.trim_ascii()),
+            _ => return Err(damaged(&format!("it has no `{end}`"))),
+        }
     }
+    let has_headers = body.iter().any(|line| line.contains(&b':'));
+    // Room for it all: a buffer that grows leaves copies of a key behind.
+    let mut digits = Zeroizing::new(Vec::with_capacity(body.iter().map(|line| line.len()).sum()));
+    body.iter().filter(|line| !line.contains(&b':')).for_each(|line| digits.extend_from_slice(line));
     let mut der = Zeroizing::new(vec![0; digits.len().div_ceil(4) * 3]);
-    let length = STANDARD
-        .decode_slice(digits.as_bytes(), &mut der)
-        .map_err(|_| Error::usage(format!("its {label} block is damaged: it is cut short, or no base64")))?;
+    let length = STANDARD.decode_slice(&digits[..], &mut der).map_err(|_| damaged("it is no base64"))?;
     der.truncate(length);
-    Ok(Block { label: label.to_owned(), has_headers, der })
+    Ok(Block { label, has_headers, der })
 }
 
 #[cfg(test)]
@@ -63,9 +65,14 @@ mod tests {
         assert!(blocks(b"no block").unwrap().is_empty());
         let encrypted = b"-----BEGIN K-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: x\n\nAAEC\n-----END K-----\n";
         assert!(blocks(encrypted).unwrap()[0].has_headers);
-        for damaged in ["-----BEGIN A-----\nAAE\n-----END A-----\n", "-----BEGIN A-----\nA!==\n-----END A-----"] {
+        for damaged in [
+            "-----BEGIN A-----\nAAE\n-----END A-----\n",
+            "-----BEGIN A-----\nA!==\n-----END A-----",
+            "-----BEGIN A-----\nAAEC\n",
+            "-----BEGIN A-----\nAAEC\n-----END B-----\n",
+        ] {
             assert!(blocks(damaged.as_bytes()).is_err_and(|error| error.to_string().contains("damaged")), "{damaged}");
         }
-        assert!(blocks(b"\xff\xfe").is_err());
+        assert_eq!(blocks(b"\xff\n-----BEGIN A-----\nAAEC\n-----END A-----").unwrap().len(), 1);
     }
 }

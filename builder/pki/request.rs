@@ -143,7 +143,7 @@ impl FromStr for KeyUsage {
 }
 
 /// A serial number that is asked for: 1 to 20 bytes, positive (RFC 5280, 4.1.2.2).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Serial(pub(super) Vec<u8>);
 
 impl FromStr for Serial {

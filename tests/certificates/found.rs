@@ -34,11 +34,14 @@ fn a_file_of_certificates_is_taken_in_its_order() {
         ),
         (trusted.into_bytes(), "`TRUSTED CERTIFICATE`"),
         (maker.read("a.csr"), "`CERTIFICATE REQUEST`"),
-        (format!("{pem_a}{cut}").into_bytes(), "certificate 2: it is not a certificate: its block has no"),
+        (
+            format!("{pem_a}{cut}").into_bytes(),
+            "its CERTIFICATE block is damaged: it has no `-----END CERTIFICATE-----`",
+        ),
         (format!("{pem_a}{broken}").into_bytes(), "certificate 2: it is not a certificate: "),
         (a.der().to_vec(), "in DER, not in PEM; convert it: openssl x509 -inform DER -in FILE -out NEW.pem"),
         (b"".to_vec(), "it holds no certificate"),
-        (b"-----BEGIN \x1b[31m-----\n".to_vec(), "`\\u{1b}[31m`"),
+        (b"-----BEGIN \x1b[31m-----\n".to_vec(), "its \\u{1b}[31m block is damaged"),
     ] {
         let error = Certificate::parse(&file).unwrap_err();
         assert_eq!((error.class(), error.to_string().lines().count()), (Class::Usage, 1), "{error}");

@@ -55,6 +55,12 @@ impl Keys<'_> {
         request: &CertificateRequest,
     ) -> Result<Issued> {
         self.refuse_accepted(name)?;
+        if let Some(serial) = &request.serial
+            && !self.serials.insert((authority.value.clone(), serial.clone()))
+        {
+            let message = format!("two certificates of the authority `{}` ask for one serial number", authority.value);
+            return Err(Error::usage(message).advise("leave `serial` out, or give each its own").at(&name.place));
+        }
         let known = self.known(authority)?;
         let (Some(seed), Some(current)) = (self.seed, &known.current) else {
             return Ok(stand_in(node, name));

@@ -15,7 +15,7 @@ use super::imports::Imports;
 use crate::document::{Placed, nearest};
 use crate::error::{Error, Result};
 use crate::overlay::declare::{ScopeDeclaration, SubjectDeclaration};
-use crate::pki::{Algorithm, Issued, KeyPair, Scope, Seed, Subject};
+use crate::pki::{Algorithm, Issued, KeyPair, Scope, Seed, Serial, Subject};
 use crate::profile::Profile;
 use crate::profile::pki::Generations;
 
@@ -45,6 +45,8 @@ pub struct Keys<'a> {
     shared_pairs: BTreeMap<String, KeyPair>,
     // What was asked for on which node.
     once: BTreeSet<(&'static str, String, String)>,
+    // Serial numbers that were asked for, with their authority: each is one certificate's.
+    serials: BTreeSet<(String, Serial)>,
     // Every name that a key was made for, to find a generation that is for nothing.
     names: BTreeSet<String>,
 }
@@ -70,6 +72,7 @@ impl<'a> Keys<'a> {
             shared_certificates: BTreeMap::new(),
             shared_pairs: BTreeMap::new(),
             once: BTreeSet::new(),
+            serials: BTreeSet::new(),
             names: BTreeSet::new(),
         })
     }

@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::{Generational, Keys, node_of, parse, placeholder};
+use super::{Generational, Keys, node_of, parse, parse_all, placeholder};
 use crate::document::Placed;
 use crate::error::{Class, Error, Result};
 use crate::overlay::declare::{FindingDeclaration, KeyPairDeclaration, SecretDeclaration};
@@ -14,6 +14,13 @@ impl Keys<'_> {
         let name = &declared.name;
         self.names.insert(name.value.clone());
         let algorithm = self.algorithm(name, &declared.algorithm)?;
+        let taken: Vec<Algorithm> = parse_all(&declared.algorithms)?;
+        if !taken.is_empty() && !taken.contains(&algorithm) {
+            let taken = taken.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let message = format!("what reads the key pair `{}` takes no {algorithm}, but {taken}", name.value);
+            let advice = format!("say which in the profile: [pki.algorithms] {} = \"...\"", name.value);
+            return Err(Error::usage(message).advise(advice).at(&name.place));
+        }
         let encoding: Option<KeyEncoding> = parse(&declared.key_encoding)?;
         self.asked("key pair", node, name, declared.scope, &(algorithm, encoding))?;
         self.note_drop(name, &declared.drop_finding);

@@ -166,8 +166,9 @@ impl Imports {
     /// A private file's bytes; they are noted for the fingerprint.
     fn private(&mut self, path: &str, what: String) -> Result<Zeroizing<Vec<u8>>> {
         let resolved = self.resolve(path)?;
-        let folder = resolved.parent().filter(|folder| disk::exists(folder));
-        if folder.map(disk::canonical).transpose()?.is_some_and(|folder| folder.starts_with(&self.project)) {
+        // The name itself, or what a symlink leads to.
+        let inside = |path: &Path| Ok(disk::exists(path) && disk::canonical(path)?.starts_with(&self.project));
+        if resolved.parent().map_or(Ok(false), inside)? || inside(&resolved)? {
             let error = Error::policy(format!("{path} is private and inside the project"));
             return Err(error.advise("keep it outside, where no version control finds it"));
         }

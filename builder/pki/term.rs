@@ -54,7 +54,7 @@ impl Term {
             Standing::Ending => (format!("expires at {until}, less than {least} after {at}"), RENEW),
             Standing::NotYet => (
                 format!("is not valid before {from}, and is judged at {at}"),
-                "use it later, or give it an earlier start",
+                "judge it when it will be used (a later epoch, or --at), or give it an earlier start",
             ),
         };
         Err(Error::trust(format!("the certificate of `{}` {why}", certificate.subject())).advise(advice))

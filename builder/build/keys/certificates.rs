@@ -62,19 +62,18 @@ impl Keys<'_> {
             return Err(Error::usage(message).advise("leave `serial` out, or give each its own").at(&name.place));
         }
         let known = self.known(authority)?;
+        if let Some(folder) = known.issued.clone() {
+            return self.issued_outside(&folder, node, name, authority, request);
+        }
         let (Some(seed), Some(current)) = (self.seed, &known.current) else {
             return Ok(stand_in(node, name));
         };
-        match known.issued.clone() {
-            Some(folder) => self.issued_outside(&folder, node, name, authority, request),
-            None => {
-                let issued = pki::issue(seed, &self.scope(node, name), current, request);
-                issued.map_err(|error| error.at(&name.place))
-            }
-        }
+        let issued = pki::issue(seed, &self.scope(node, name), current, request);
+        issued.map_err(|error| error.at(&name.place))
     }
 
-    /// A certificate that somebody else issued, or a request for it.
+    /// A certificate that somebody else issued, or a request for it. Its file is read without a seed too, because a lock
+    /// pins it.
     fn issued_outside(
         &mut self,
         folder: &str,
@@ -83,12 +82,13 @@ impl Keys<'_> {
         authority: &Placed<String>,
         request: &CertificateRequest,
     ) -> Result<Issued> {
-        let Some(seed) = self.seed else { return Ok(stand_in(node, name)) };
         let file = node.map_or_else(|| request.name.clone(), |node| format!("{node}/{}", request.name));
-        let asked = pki::request(seed, &self.scope(node, name), request).map_err(|error| error.at(&name.place))?;
-        self.requests.insert(format!("{file}.csr"), asked);
-        let file = format!("{file}.crt");
-        let Some(bytes) = self.imports.issued(folder, &file)? else {
+        let (asked, file) = (format!("{file}.csr"), format!("{file}.crt"));
+        let bytes = self.imports.issued(folder, &file).map_err(|error| error.at(&name.place))?;
+        let Some(seed) = self.seed else { return Ok(stand_in(node, name)) };
+        let made = pki::request(seed, &self.scope(node, name), request).map_err(|error| error.at(&name.place))?;
+        self.requests.insert(asked, made);
+        let Some(bytes) = bytes else {
             let message = format!("`{}` has not issued {folder}/{file} yet", authority.value);
             let advice = format!(
                 "write the requests with `mastermold pki csr {}`, and put what is issued there",

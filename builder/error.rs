@@ -211,6 +211,11 @@ impl Error {
         self
     }
 
+    /// Each fault told in another way.
+    pub fn retell(self, tell: impl FnMut(Fault) -> Fault) -> Error {
+        Error(self.0.into_iter().map(tell).collect())
+    }
+
     /// The faults, at least one.
     pub fn faults(&self) -> &[Fault] {
         &self.0

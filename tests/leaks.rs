@@ -550,3 +550,20 @@ fn what_the_plan_itself_keeps_secret_is_in_no_public_file() {
     project.write("profiles/p.toml", &profile(&token[..20]));
     project.must(&["build", "profiles/p.toml", "-o", "../other"]);
 }
+
+/// What a template says of its own accord, or of a value that a filter does not take, shows no part of a secret.
+#[test]
+fn an_error_of_a_template_holds_no_secret() {
+    let project = project("", OWN);
+    project.write("overlays/base/root/etc/kept.txt.j2", "x\n");
+    project.must(&["pki", "init", "profiles/p.toml"]);
+    project.must(&["lock", "profiles/p.toml"]);
+    for expression in ["fail(secrets.token)", "fail('x' ~ secrets.token[4:30])", "secrets.token | host(1)"] {
+        project.write("overlays/base/root/etc/kept.txt.j2", &format!("one\n{{{{ {expression} }}}}\n"));
+        let error = project.fails(2, &["build", "profiles/p.toml", "-o", "../out"]);
+        let told = "overlays/base/root/etc/kept.txt.j2:2:";
+        assert!(error.contains(told) && error.contains("a part of the secret `token`"), "{error}");
+    }
+    project.write("overlays/base/root/etc/kept.txt.j2", "{{ secrets.token }}{{ fail('no such thing') }}\n");
+    assert!(project.fails(2, &["build", "profiles/p.toml", "-o", "../out"]).contains("no such thing"));
+}

@@ -148,7 +148,8 @@ fn render_file(
     is_secret: bool,
 ) -> Result<String> {
     names.used_secret();
-    let marked = Zeroizing::new(scope.render_file(source, &file.file)?);
+    let marked = scope.render_file(source, &file.file).map_err(|error| names.conceal(error))?;
+    let marked = Zeroizing::new(marked);
     let used_secret = names.used_secret();
     let start = Place { file: file.file.as_str().into(), line: 1, column: 1 };
     if used_secret && !is_secret {

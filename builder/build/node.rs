@@ -84,7 +84,7 @@ impl<'a> Resolving<'a, '_> {
         for (name, generations) in &secrets {
             generations.iter().for_each(|(_, value)| self.known.add(&format!("the secret `{name}`"), value));
         }
-        let names = FileNames::new(settings, secrets);
+        let names = FileNames::new(settings, secrets, self.keys.present());
         for one in &active {
             place_files(one, &names, &mut placing, &mut faults);
             place_directories(one, &mut placing, &mut faults);

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use super::keys::Generational;
 use super::settings::Settings;
 use crate::document::{Value, nearest};
-use crate::error::{Error, Faults, Result};
+use crate::error::{Error, Fault, Faults, Result};
 use crate::overlay::{Global, Overlay, Scope};
 use crate::profile::{Node, Profile, merge};
 use minijinja::value::{Enumerator, Kwargs, Object, Value as Jinja};
@@ -105,10 +105,10 @@ pub struct FileNames {
 }
 
 impl FileNames {
-    /// The names that these settings and secrets give.
-    pub fn new(settings: Settings, secrets: BTreeMap<String, Generational>) -> FileNames {
+    /// The names that these settings and secrets give; the secrets are `real` if there is a seed.
+    pub fn new(settings: Settings, secrets: BTreeMap<String, Generational>, real: bool) -> FileNames {
         let asked = Arc::new(Mutex::new(BTreeSet::new()));
-        let secrets = Arc::new(SecretsObject { secrets, touched: AtomicBool::new(false) });
+        let secrets = Arc::new(SecretsObject { secrets, real, touched: AtomicBool::new(false) });
         let generations = Jinja::from_object(GenerationsObject(secrets.clone()));
         let (sysctl, modules) = (settings.sysctl_value(), settings.modules_value());
         let settings = Arc::new(settings);
@@ -151,6 +151,23 @@ impl FileNames {
         self.secrets.touched.swap(false, Ordering::Relaxed)
     }
 
+    /// An error of a template as it may be told: what has a part of a secret in it is replaced, such as the text of
+    /// `fail(...)`, or a value that a filter does not take.
+    pub fn conceal(&self, error: Error) -> Error {
+        error.retell(|fault| {
+            let parts = [Some(&fault.message), fault.advice.as_ref()];
+            let name = parts.into_iter().flatten().find_map(|text| self.secrets.shown_in(text));
+            match name {
+                None => fault,
+                Some(name) => Fault {
+                    message: format!("what is wrong here has a part of the secret `{name}` in it"),
+                    advice: Some("it is not shown therefore; look at how the line uses it".to_owned()),
+                    ..fault
+                },
+            }
+        })
+    }
+
     /// What templates asked for: `sysctl`, `modules`, `args.NAME`.
     pub fn asked(&self) -> BTreeSet<String> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -189,8 +206,13 @@ impl Object for Tracked {
 /// The node's secrets by name. Whoever takes one is noted: its file must be secret too.
 struct SecretsObject {
     secrets: BTreeMap<String, Generational>,
+    // Whether there is a seed; without one, what stands for a secret is a few words.
+    real: bool,
     touched: AtomicBool,
 }
+
+/// Fewer characters in a row tell nothing.
+const TELLING: usize = 6;
 
 impl SecretsObject {
     fn get(&self, key: &Jinja) -> Option<&Generational> {
@@ -198,6 +220,16 @@ impl SecretsObject {
         let secret = self.secrets.get(key).or_else(|| self.secrets.get(&key.replace('_', "-")))?;
         self.touched.store(true, Ordering::Relaxed);
         Some(secret)
+    }
+
+    /// The secret of which a part is in a text, whatever case its letters have.
+    fn shown_in(&self, text: &str) -> Option<&str> {
+        let shown = |secret: &[u8]| {
+            let mut parts = secret.windows(TELLING.min(secret.len()).max(1));
+            parts.any(|part| text.as_bytes().windows(part.len()).any(|there| there.eq_ignore_ascii_case(part)))
+        };
+        let of = |generations: &Generational| generations.iter().any(|(_, secret)| shown(secret));
+        self.secrets.iter().find(|(_, generations)| self.real && of(generations)).map(|(name, _)| name.as_str())
     }
 
     fn names(&self) -> Enumerator {

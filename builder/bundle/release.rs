@@ -97,6 +97,8 @@ impl Draft {
             return Ok((target, Outcome::Written));
         }
         if is_same(&target.join(PUBLIC), &public)? && is_same(&target.join(SECRETS), &secrets)? {
+            // It stays; but what a copy or a careless hand made of its modes does not.
+            disk::make_private(&target.join(SECRETS))?;
             return Ok((target, Outcome::Unchanged));
         }
         if existing == Existing::Keep {
@@ -144,7 +146,12 @@ mod tests {
         let finish = |text, existing| draft(out.path(), text).finish("1.0", existing);
         let (path, outcome) = finish("one", Existing::Keep).unwrap();
         assert_eq!(outcome, Outcome::Written);
+        for name in ["secrets", "secrets/n", "secrets/n/key"] {
+            std::fs::set_permissions(path.join(name), PermissionsExt::from_mode(0o755)).unwrap();
+        }
         assert_eq!(finish("one", Existing::Keep).unwrap().1, Outcome::Unchanged);
+        let loose = |name: &str| std::fs::metadata(path.join(name)).unwrap().permissions().mode() & 0o077;
+        assert_eq!(["secrets", "secrets/n", "secrets/n/key"].map(loose), [0, 0, 0]);
         assert_eq!(finish("two", Existing::Keep).unwrap_err().class().code(), 2);
         assert_eq!(std::fs::read(path.join("public/a/b")).unwrap(), b"one");
         assert_eq!(finish("two", Existing::Replace).unwrap().1, Outcome::Replaced);

@@ -278,6 +278,19 @@ pub(in crate::disk) fn set_mode(path: &Path, mode: u32) -> Result<()> {
     set.map_err(|error| Error::io("setting the mode of", path, error.into()))
 }
 
+/// Gives a directory and all that is in it the modes of [`Access::Private`], whatever they were.
+pub fn make_private(root: &Path) -> Result<()> {
+    set_mode(root, Access::Private.directory_mode())?;
+    for (path, kind) in walk(root)? {
+        match kind {
+            Kind::Directory => set_mode(&root.join(path), Access::Private.directory_mode())?,
+            Kind::File { .. } => set_mode(&root.join(path), Access::Private.file_mode())?,
+            Kind::Symlink | Kind::Other => {}
+        }
+    }
+    Ok(())
+}
+
 /// Removes a file; that there is none is no error.
 pub fn remove_file(path: &Path) -> Result<()> {
     match fs::remove_file(path) {

@@ -55,6 +55,11 @@ pub struct Keys<'a> {
 pub type Generational = Vec<(u32, Zeroizing<Vec<u8>>)>;
 
 impl<'a> Keys<'a> {
+    /// Whether there is a seed, so that what is given is real.
+    pub fn present(&self) -> bool {
+        self.seed.is_some()
+    }
+
     /// Nothing made yet.
     pub fn new(profile: &'a Profile, seed: Option<&'a Seed>) -> Result<Keys<'a>> {
         let imports = Imports::load(profile, seed.is_some())?;

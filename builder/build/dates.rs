@@ -16,23 +16,44 @@ pub fn certificates(plan: &Plan) -> Vec<Held> {
     on_nodes.chain(for_people).collect()
 }
 
-/// Refuses a plan that has certificates which are not valid, or not for long enough; all of them are named.
+/// Refuses a plan that has certificates which are not valid, or not for long enough; each of them is named once, at its
+/// first place.
 pub fn check(plan: &Plan, term: &Term) -> Result<()> {
-    let mut faults = Faults::new();
-    for node in &plan.nodes {
-        for (path, bytes) in files(node) {
-            for error in wrong(term, bytes, &format!("{path} of node {}", node.name)) {
-                faults.push(match node.places.get(path) {
-                    Some(place) => error.at(place),
-                    None => error,
-                });
-            }
+    let mut wrong: Vec<Wrong> = Vec::new();
+    for held in certificates(plan) {
+        let Ok(certificate) = &held.certificate else { continue };
+        let Err(error) = term.check(certificate) else { continue };
+        match wrong.iter_mut().find(|known| known.held.certificate.as_ref() == Ok(certificate)) {
+            Some(known) => known.more += 1,
+            None => wrong.push(Wrong { held, error, more: 0 }),
         }
     }
-    for (name, bytes) in &plan.admin {
-        wrong(term, bytes, &format!("admin/{name}")).into_iter().for_each(|error| faults.push(error));
-    }
+    let mut faults = Faults::new();
+    wrong.into_iter().for_each(|wrong| faults.push(wrong.told(plan)));
     faults.finish(())
+}
+
+/// A certificate that is not as it must be.
+struct Wrong {
+    held: Held,
+    error: Error,
+    // In how many more places it is.
+    more: usize,
+}
+
+impl Wrong {
+    fn told(self, plan: &Plan) -> Error {
+        let Wrong { held: Held { node, file, .. }, error, more } = self;
+        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        let Some(name) = node else { return error.context(format!("{file}{more}")) };
+        let error = error.context(format!("{file} of node {name}{more}"));
+        let node = plan.nodes.iter().find(|node| node.name == name);
+        let path: Option<TreePath> = file.parse().ok();
+        match node.zip(path).and_then(|(node, path)| node.places.get(&path)) {
+            Some(place) => error.at(place),
+            None => error,
+        }
+    }
 }
 
 /// The files of a node whose bytes are there.
@@ -41,9 +62,4 @@ fn files(node: &NodePlan) -> impl Iterator<Item = (&TreePath, &[u8])> {
         Node::File(Content::Inline(bytes)) => Some((path, &bytes[..])),
         _ => None,
     })
-}
-
-fn wrong(term: &Term, bytes: &[u8], place: &str) -> Vec<Error> {
-    let (_, wrong) = term.judge(bytes);
-    wrong.into_iter().map(|error| error.context(place)).collect()
 }

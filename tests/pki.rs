@@ -1,4 +1,4 @@
-//! Keys and certificates against OpenSSL, kubectl, and vectors from another implementation.
+//! Keys and certificates against OpenSSL and kubectl. Vectors from another implementation are in tests/vectors.rs.
 
 #![expect(
     clippy::disallowed_methods,
@@ -103,66 +103,6 @@ fn files(authority: &Authority, leaf: &Issued) -> tempfile::TempDir {
     write("leaf.crt", &leaf.certificate_pem);
     write("leaf.key", &leaf.key_pem);
     directory
-}
-
-/// From a Python program of 20 lines that knows HKDF by hmac and hashlib alone and follows builder/pki/seed.rs; the
-/// first secret also by `openssl kdf -keylen 32 -kdfopt digest:SHA256 -kdfopt hexkey:... -kdfopt hexinfo:... HKDF`.
-#[test]
-fn derivation_gives_the_answers_of_another_implementation() {
-    let text = |scope: &Scope<'_>, name: &str, shape| {
-        String::from_utf8(secret(&seed(), scope, name, shape).unwrap().to_vec()).unwrap()
-    };
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let raw = |node| {
-        let scope = Scope { cluster: "prod", node, generation: 2 };
-        hex(&secret(&seed(), &scope, "x", SecretShape::Raw { bytes: 32 }).unwrap())
-    };
-    assert_eq!(seed().fingerprint(), "14ae8a9b411735df20fb5a2efa9fba4c");
-    assert_eq!(raw(Some("master-0")), "f75630bb4a97ea83ccde622031626f20806753676a3ed12863d29694a506f2dd");
-    assert_eq!(raw(None), "a912da712bbd5f4f14aee8b85f80bf6c10c7ac5975c64ba5f93dfa02b93d97a1");
-    let base64 = text(&CLUSTER, "encryption", SecretShape::Base64 { bytes: 32 });
-    assert_eq!(base64, "HH/yoqzKMsyc39eFojbG23aztbxB+hw0HU8LAypOTrA=");
-    assert_eq!(text(&CLUSTER, "certificate-key", SecretShape::Hex { bytes: 16 }), "c7eccdc6a49ec39bb6cd7a090022009d");
-    assert_eq!(text(&CLUSTER, "join", SecretShape::BootstrapToken), "js8tsp.e21shw5h51ri2elm");
-}
-
-/// The private keys, reckoned by the same Python program.
-#[test]
-fn private_keys_are_the_derived_numbers() {
-    let directory = files(&authority(), &issued(&request()).unwrap());
-    let pair = pair(&CLUSTER);
-    fs::write(directory.path().join("sa.key"), pair.private_pem.as_bytes()).unwrap();
-    for (file, number) in [
-        ("ca.key", "39ece241fc4b47d1b657add1d5f2a0ad5dd405d056379cac6869aac3742dfbe0"),
-        ("leaf.key", "d9545625546132f77c474f4683c51535f238ff4f274f875c483698ec371b5f64"),
-        ("sa.key", "b2146db948bb98d349e9ce43d4bddb9c2f934643e7063d6923a1c9290dcaa4aa"),
-    ] {
-        let text = openssl(directory.path(), &format!("pkey -in {file} -noout -text"));
-        let digits: String = text.split("pub:").next().unwrap().lines().filter(|line| line.starts_with(' ')).collect();
-        assert_eq!(digits.replace([' ', ':'], ""), number, "{file}: {text}");
-    }
-}
-
-#[test]
-fn another_scope_name_generation_or_shape_is_another_secret() {
-    let shape = SecretShape::Raw { bytes: 32 };
-    let get = |cluster, node, generation, name, shape| {
-        let scope = Scope { cluster, node, generation };
-        secret(&seed(), &scope, name, shape).unwrap().to_vec()
-    };
-    let mut found = vec![
-        get("c", None, 1, "n", shape),
-        get("d", None, 1, "n", shape),
-        get("c", Some("m"), 1, "n", shape),
-        get("c", Some("cluster"), 1, "n", shape),
-        get("c", None, 2, "n", shape),
-        get("c", None, 1, "m", shape),
-        get("c", None, 1, "n", SecretShape::Raw { bytes: 33 })[..32].to_vec(),
-    ];
-    let count = found.len();
-    found.sort();
-    found.dedup();
-    assert_eq!(found.len(), count);
 }
 
 #[test]
@@ -509,22 +449,4 @@ fn addresses_are_typed() {
     let many = CertificateRequest { ip: (0..=255).map(|last| IpAddr::from([10, 0, 0, last])).collect(), ..request() };
     let directory = files(&authority(), &issued(&many).unwrap());
     assert!(openssl(directory.path(), "x509 -in leaf.crt -noout -text").contains("IP Address:10.0.0.255"));
-}
-
-#[test]
-fn every_kind_of_key_signs_and_is_read() {
-    for algorithm in Algorithm::ALL {
-        let begin = std::time::Instant::now();
-        let authority =
-            Authority::derive(&seed(), "prod", &AuthorityRequest { algorithm, ..authority_request() }, None).unwrap();
-        let leaf = issue(&seed(), &NODE, &authority, &CertificateRequest { algorithm, ..request() }).unwrap();
-        eprintln!("{algorithm}: two keys in {:?}", begin.elapsed());
-        let directory = files(&authority, &leaf);
-        openssl(directory.path(), "verify -x509_strict -purpose sslserver -CAfile ca.crt -attime 1793836800 leaf.crt");
-        for name in ["ca", "leaf"] {
-            openssl(directory.path(), &format!("pkey -in {name}.key -check -noout"));
-            let public = openssl(directory.path(), &format!("pkey -in {name}.key -pubout"));
-            assert_eq!(public, openssl(directory.path(), &format!("x509 -in {name}.crt -noout -pubkey")));
-        }
-    }
 }

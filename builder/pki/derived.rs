@@ -69,7 +69,7 @@ pub(super) fn rsa(okm: &[u8], bits: u32) -> Result<RsaPrivateKey> {
         .map_err(|_| Error::bug("deriving an RSA key"))
 }
 
-/// Whether two primes are nearer to each other than FIPS 186-5, A.1.3, allows: equal in their first 100 bits.
+/// Whether two primes are equal in their highest 100 bits, and so nearer to each other than FIPS 186-5, A.1.3, allows.
 fn alike(first: &[u8], second: &[u8]) -> bool {
     first[..12] == second[..12] && first[12] >> 4 == second[12] >> 4
 }

@@ -32,7 +32,7 @@ impl PrivateKey {
             "RSA PRIVATE KEY" => RsaPrivateKey::from_pkcs1_der(&block.der).map(rsa_kind).map_err(|_| damaged()),
             "PRIVATE KEY" => pkcs8(&block.der),
             other => {
-                let message = format!("it holds a {other}, not a private key");
+                let message = format!("it holds a block `{other}`, not a private key that is read here");
                 Err(Error::usage(message).advise("give a file with a PRIVATE KEY, EC PRIVATE KEY or RSA PRIVATE KEY"))
             }
         }?;
@@ -50,8 +50,10 @@ pub(super) fn rsa_size(bits: u32) -> Error {
     Error::usage(message).advise("take a new key: fewer bits can be broken, more are never needed")
 }
 
+/// Not sound, or more than the crates read: a curve in numbers where a name is usual, RSA of three primes.
 fn damaged() -> Error {
-    Error::usage("the private key is damaged").advise("check it with: openssl pkey -check -noout -in FILE")
+    Error::usage("the private key is damaged, or written in a form that is not read here")
+        .advise("check it with: openssl pkey -check -noout -in FILE; if it is sound, take a new one")
 }
 
 fn other_kind() -> Error {

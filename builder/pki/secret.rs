@@ -20,7 +20,8 @@ const FEWEST: usize = 8;
 /// likely as any other; a dot follows the sixth. (That fewer than 22 of 64 are left happens less than once in 2^200.)
 ///
 /// An alphanumeric secret of N characters is made from 2 N + 64 derived bytes: those of 248 (4 times 62) and above are
-/// left out, of the rest the first N are taken modulo 62 as places in `0-9A-Za-z`.
+/// left out, of the rest the first N are taken modulo 62 as places in `0-9A-Za-z`, in this order. (That fewer than N are
+/// left happens less than once in 2^200.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SecretShape {
     /// This many bytes, in base64 with padding (RFC 4648, section 4), as an EncryptionConfiguration takes keys.

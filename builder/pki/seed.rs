@@ -1,4 +1,5 @@
-//! The seed, and how everything secret is derived from it.
+//! The seed, and how everything secret is derived from it. The whole of it, with the names of what is declared and the
+//! bytes of certificates, is in docs/reference/derivation.md; tests/vectors/derive.py follows it in another language.
 //!
 //! Derivation, version 1. `OKM = HKDF-SHA256(IKM = seed, salt = none, info, L)` (RFC 5869; no salt means 32 zero
 //! bytes). `info` is, byte for byte:
@@ -25,9 +26,10 @@
 //! secret/bootstrap-token          64     a bootstrap token
 //! secret/alphanumeric/N           2N+64  a secret of N characters
 //! imports                         32     see `fingerprint_of`
-//! fingerprint                     16     the seed's fingerprint (all other fields empty, scope "cluster",
-//!                                        generation 0); published as 32 hexadecimal digits
+//! fingerprint                     16     the seed's fingerprint, published as 32 hexadecimal digits
 //! ```
+//!
+//! The last two have an empty cluster and name, scope "cluster", generation 0.
 //!
 //! ALGORITHM and A are: `ecdsa-p256` 48, `ecdsa-p384` 64, `ed25519` 32, `rsa-2048` 32, `rsa-3072` 32, `rsa-4096` 32.
 //!
@@ -39,7 +41,8 @@
 //! RSA of b bits: candidate number i (from 0) is `HKDF-SHA256(IKM = OKM, salt = none, info = "mastermold/1 rsa prime" and
 //! i as 4 bytes, big-endian, L = b / 16)` as a big-endian number, with its two highest bits and its lowest bit set. The
 //! primes are the first candidate c that is prime with (c - 1) mod 65537 not 0, and the next such one that differs from
-//! it in its first 100 bits. p is the larger, q the smaller; e = 65537 and d = 1/e mod lcm(p - 1, q - 1).
+//! it in at least one of its highest 100 bits. p is the larger, q the smaller; e = 65537 and
+//! d = 1/e mod lcm(p - 1, q - 1).
 //!
 //! How tokens and passwords are made is written at `SecretShape`. Test vectors: tests/vectors.
 //!
@@ -217,7 +220,7 @@ mod tests {
         Seed(bytes)
     }
 
-    /// Written out by hand from the head of this module, and by a program of another language (tests/pki.rs).
+    /// Written out by hand from the head of this module, and by a program of another language (tests/vectors/derive.py).
     #[test]
     fn the_derivation_is_what_the_head_of_this_file_says() {
         let scope = Scope { cluster: "prod", node: Some("master-0"), generation: 2 };

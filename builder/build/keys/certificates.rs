@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::{CERTIFICATE_DAYS, Keys, node_of, parse, parse_all, placeholder, subject};
+use super::{CERTIFICATE_DAYS, KUBECONFIG, Keys, node_of, parse, parse_all, placeholder, subject};
 use crate::document::Placed;
 use crate::error::{Error, Result};
 use crate::overlay::declare::CertificateDeclaration;
@@ -11,6 +11,13 @@ use crate::pki::{self, CertificateRequest, Issued};
 impl Keys<'_> {
     /// A certificate and its key.
     pub fn certificate(&mut self, node: &str, declared: &CertificateDeclaration) -> Result<Issued> {
+        if declared.name.starts_with(KUBECONFIG) {
+            let message = format!(
+                "the name `{}` begins with `{KUBECONFIG}`: a kubeconfig could have its key",
+                declared.name.value
+            );
+            return Err(Error::usage(message).advise("give the certificate another name").at(&declared.name.place));
+        }
         let request = CertificateRequest {
             subject: subject(&declared.subject),
             usages: parse_all(&declared.usages)?,

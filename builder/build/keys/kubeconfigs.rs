@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use zeroize::Zeroizing;
 
-use super::{CERTIFICATE_DAYS, Generational, Keys, node_of, subject};
+use super::{CERTIFICATE_DAYS, Generational, KUBECONFIG, Keys, node_of, subject};
 use crate::document::nearest;
 use crate::error::{Error, Result};
 use crate::overlay::declare::{KubeconfigDeclaration, ScopeDeclaration, SubjectDeclaration};
@@ -91,7 +91,7 @@ impl Keys<'_> {
             key_usages: Vec::new(),
             not_before: self.profile.epoch,
             days: declared.days.unwrap_or(CERTIFICATE_DAYS),
-            name: format!("kubeconfig/{}", declared.name.value),
+            name: format!("{KUBECONFIG}{}", declared.name.value),
             dns: Vec::new(),
             ip: Vec::new(),
             uri: Vec::new(),

@@ -21,6 +21,8 @@ use crate::profile::pki::Generations;
 
 const AUTHORITY_DAYS: u32 = 3650;
 const CERTIFICATE_DAYS: u32 = 365;
+/// What the names of kubeconfigs' certificates begin with, and no other certificate's: the name decides the key.
+const KUBECONFIG: &str = "kubeconfig/";
 
 /// The keys of a plan. Without a seed everything is checked and nothing is made: what it gives is a line that says what
 /// would be there, different wherever the real thing would be different.

@@ -3,7 +3,6 @@
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,
-    clippy::panic,
     reason = "tests look at the disk, and their helpers fail by panicking"
 )]
 
@@ -11,12 +10,14 @@
 mod dates;
 #[path = "certificates/found.rs"]
 mod found;
-#[path = "certificates/maker.rs"]
+#[path = "support/maker.rs"]
 mod maker;
 #[path = "certificates/proof.rs"]
 mod proof;
 #[path = "certificates/read.rs"]
 mod read;
+#[path = "certificates/reading.rs"]
+mod reading;
 #[path = "certificates/status.rs"]
 mod status;
 mod support;

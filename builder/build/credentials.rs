@@ -44,7 +44,10 @@ impl Credentials<'_, '_> {
                 faults.note(self.key_pair(declared));
             }
             for declared in &one.declared.secrets {
-                faults.note(self.secret(declared, &mut secrets));
+                if faults.note(self.secret(declared, &mut secrets)).is_none() {
+                    // Templates that use it are not wrong for that.
+                    secrets.entry(declared.name.value.clone()).or_insert_with(|| vec![(1, Zeroizing::default())]);
+                }
             }
             for declared in &one.declared.kubeconfigs {
                 faults.note(self.kubeconfig(declared, &secrets));
@@ -63,7 +66,7 @@ impl Credentials<'_, '_> {
             self.public(path, files.chain.as_bytes(), &owner)?;
         }
         let Some(key) = &declared.key else { return Ok(()) };
-        let Some(place) = self.placements.of(What::AuthorityKey, &declared.name, self.node) else { return Ok(()) };
+        let Some(place) = self.placements.find(What::AuthorityKey, &declared.name, self.node) else { return Ok(()) };
         let pem = self.keys.authority_key(declared, &place)?;
         let owner = Owner { mode: key.mode, uid: key.uid, gid: key.gid, ..owner };
         self.secret_file(&key.path, pem.as_bytes(), &owner)
@@ -145,7 +148,7 @@ impl Credentials<'_, '_> {
                 }
             };
         };
-        if declared.admin.is_some() && self.placements.of(What::Kubeconfig, &declared.name, self.node).is_none() {
+        if declared.admin.is_some() && self.placements.find(What::Kubeconfig, &declared.name, self.node).is_none() {
             return Ok(());
         }
         match is_secret {

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
@@ -12,7 +13,7 @@ use crate::digest::Digest;
 use crate::disk;
 use crate::document::{Placed, nearest};
 use crate::epoch;
-use crate::error::{Error, Faults, Result};
+use crate::error::{Error, Faults, Place, Result};
 use crate::pki::{self, Authority, Certificate, PrivateKey, PublicKey, Seed};
 use crate::profile::Profile;
 use crate::profile::pki::ImportDeclaration;
@@ -21,13 +22,13 @@ use crate::profile::pki::ImportDeclaration;
 const LARGEST: u64 = 1 << 20;
 
 /// What is imported, by what it is.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Imports {
     authorities: BTreeMap<Key, ImportedAuthority>,
     pairs: BTreeMap<Key, ImportedPair>,
-    secrets: BTreeMap<Key, Option<Zeroizing<Vec<u8>>>>,
+    secrets: BTreeMap<Key, ImportedSecret>,
     // Every import with the place of its declaration, until somebody uses it.
-    unused: BTreeMap<(&'static str, Key), crate::error::Place>,
+    unused: BTreeMap<(&'static str, Key), Place>,
     project: PathBuf,
     /// Every public file that was read, as the profile names it, and its SHA-256.
     pub files: BTreeMap<String, Digest>,
@@ -39,27 +40,18 @@ pub struct Imports {
 type Key = (String, u32);
 
 /// An authority that is not ours.
-#[derive(Debug)]
 pub struct ImportedAuthority {
-    /// Its certificate, and those above it.
-    pub certificates: Vec<Certificate>,
-    /// Its key, if it is here.
-    pub key: Option<PrivateKey>,
+    /// The authority, with its key if it was read.
+    pub authority: Arc<Authority>,
     /// Whether its key is meant to be here.
     pub has_key: bool,
     /// The folder with what it issues, if its key is elsewhere.
     pub issued: Option<String>,
-}
-
-impl ImportedAuthority {
-    /// The authority, with its key if it was read.
-    pub fn make(&mut self, name: &str) -> Result<Authority> {
-        Authority::import(name, &self.certificates, self.key.take())
-    }
+    /// Where it is declared.
+    pub place: Place,
 }
 
 /// A key pair that is not ours.
-#[derive(Debug)]
 pub struct ImportedPair {
     /// The public key; none while the private one may not be read.
     pub public: Option<PublicKey>,
@@ -67,6 +59,18 @@ pub struct ImportedPair {
     pub private: Option<PrivateKey>,
     /// Whether the private key is meant to be here.
     pub has_key: bool,
+    /// Where it is declared.
+    pub place: Place,
+}
+
+/// A secret that is not ours.
+pub struct ImportedSecret {
+    /// Its bytes; none while they may not be read.
+    pub bytes: Option<Zeroizing<Vec<u8>>>,
+    /// Its file, as the profile names it.
+    pub file: String,
+    /// Where it is declared.
+    pub place: Place,
 }
 
 impl Imports {
@@ -99,7 +103,7 @@ impl Imports {
         add.map_err(|error| error.context(act))
     }
 
-    fn add_authority(&mut self, declared: &ImportDeclaration, key: &Key, private: bool) -> Result<()> {
+    fn add_authority(&mut self, declared: &Placed<ImportDeclaration>, key: &Key, private: bool) -> Result<()> {
         let Some(cert) = &declared.cert else {
             return Err(Error::usage("it has no `cert`").advise("give the file of its certificate"));
         };
@@ -110,17 +114,18 @@ impl Imports {
         let bytes = self.public(cert)?;
         let certificates = Certificate::parse(&bytes).map_err(|error| error.context(cert))?;
         let private = if private { self.private_key(&declared.key, "authority", key)? } else { None };
+        let authority = Authority::import(&key.0, &certificates, private).map_err(|error| error.context(cert))?;
         let imported = ImportedAuthority {
-            certificates,
-            key: private,
+            authority: Arc::new(authority),
             has_key: declared.key.is_some(),
             issued: declared.issued.clone(),
+            place: declared.place.clone(),
         };
         self.authorities.insert(key.clone(), imported);
         Ok(())
     }
 
-    fn add_pair(&mut self, declared: &ImportDeclaration, key: &Key, private: bool) -> Result<()> {
+    fn add_pair(&mut self, declared: &Placed<ImportDeclaration>, key: &Key, private: bool) -> Result<()> {
         if declared.key.is_none() && declared.public.is_none() {
             return Err(Error::usage("it has neither `key` nor `public`").advise("give the file of one of them"));
         }
@@ -133,20 +138,21 @@ impl Imports {
             }
             public = Some(stated);
         }
-        let imported = ImportedPair { public, private, has_key: declared.key.is_some() };
+        let imported = ImportedPair { public, private, has_key: declared.key.is_some(), place: declared.place.clone() };
         self.pairs.insert(key.clone(), imported);
         Ok(())
     }
 
-    fn add_secret(&mut self, declared: &ImportDeclaration, key: &Key, private: bool) -> Result<()> {
+    fn add_secret(&mut self, declared: &Placed<ImportDeclaration>, key: &Key, private: bool) -> Result<()> {
         let Some(file) = &declared.file else {
             return Err(Error::usage("it has no `file`").advise("give the file that holds the secret"));
         };
-        let secret = match private {
+        let bytes = match private {
             true => Some(self.private(file, format!("secret/{}/{}", key.0, key.1))?),
             false => None,
         };
-        self.secrets.insert(key.clone(), secret);
+        let imported = ImportedSecret { bytes, file: file.clone(), place: declared.place.clone() };
+        self.secrets.insert(key.clone(), imported);
         Ok(())
     }
 
@@ -185,9 +191,9 @@ impl Imports {
     }
 
     /// An imported authority.
-    pub fn authority(&mut self, name: &str, generation: u32) -> Option<&mut ImportedAuthority> {
+    pub fn authority(&mut self, name: &str, generation: u32) -> Option<&ImportedAuthority> {
         self.unused.remove(&("authority", (name.to_owned(), generation)));
-        self.authorities.get_mut(&(name.to_owned(), generation))
+        self.authorities.get(&(name.to_owned(), generation))
     }
 
     /// An imported key pair.
@@ -196,10 +202,10 @@ impl Imports {
         self.pairs.get(&(name.to_owned(), generation))
     }
 
-    /// An imported secret; inside, none while it may not be read.
-    pub fn secret(&mut self, name: &str, generation: u32) -> Option<Option<Zeroizing<Vec<u8>>>> {
+    /// An imported secret.
+    pub fn secret(&mut self, name: &str, generation: u32) -> Option<&ImportedSecret> {
         self.unused.remove(&("secret", (name.to_owned(), generation)));
-        self.secrets.get(&(name.to_owned(), generation)).cloned()
+        self.secrets.get(&(name.to_owned(), generation))
     }
 
     /// What an outside authority issued, from its folder; none if it is not there yet.
@@ -213,7 +219,7 @@ impl Imports {
 
     /// Imports that nothing asked for.
     pub fn unused(&self, names: &BTreeSet<String>) -> Vec<Error> {
-        let error = |((what, (name, generation)), place): (&(&str, Key), &crate::error::Place)| {
+        let error = |((what, (name, generation)), place): (&(&str, Key), &Place)| {
             let error = Error::usage(format!("nothing uses the imported {what} `{name}`, generation {generation}"));
             let error = match nearest(name, names.iter().map(String::as_str)).filter(|near| near != name) {
                 Some(near) => error.advise(format!("did you mean `{near}`?")),

@@ -60,8 +60,8 @@ impl Placements {
         faults.finish(Placements(placements))
     }
 
-    /// Where the profile places it on this node, if it does.
-    pub fn of(&mut self, what: What, name: &str, node: &str) -> Option<Place> {
+    /// Where it is placed on this node, if it is.
+    pub fn find(&mut self, what: What, name: &str, node: &str) -> Option<Place> {
         let placed = self.0.get_mut(&(what, name.to_owned(), node.to_owned()))?;
         placed.met = true;
         Some(placed.place.clone())

@@ -192,7 +192,12 @@ impl Validity {
     pub(super) fn covers(&self, leaf: &Validity) -> Result<()> {
         if leaf.not_before < self.not_before {
             let message = format!("it starts at {}, before its authority at {}", leaf.not_before, self.not_before);
-            return Err(Error::usage(message).advise("let the authority start earlier, or the certificate later"));
+            return Err(Error::usage(message)
+                .advise("let the authority start earlier (`since`), or the certificate later (`epoch`)"));
+        }
+        if leaf.not_before > self.not_after {
+            let message = format!("it starts at {}, and its authority expired at {}", leaf.not_before, self.not_after);
+            return Err(Error::trust(message).advise("start a new generation of the authority"));
         }
         if leaf.not_after > self.not_after {
             let days = self.not_after.seconds().saturating_sub(leaf.not_before.seconds()) / 86_400;

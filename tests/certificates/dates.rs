@@ -1,6 +1,6 @@
 //! Whether certificates are valid: what `build` refuses before it writes, and `verify` in what was written.
 
-use super::maker::*;
+use super::reading::*;
 use super::support::Project;
 
 const PROFILE: &str = r#"

@@ -6,7 +6,7 @@ use mastermold::error::Class;
 use mastermold::pki::Certificate;
 use proptest::prelude::*;
 
-use super::maker::*;
+use super::reading::*;
 
 #[test]
 fn a_file_of_certificates_is_taken_in_its_order() {

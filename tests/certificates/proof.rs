@@ -3,7 +3,7 @@
 use mastermold::error::Class;
 use mastermold::pki::Certificate;
 
-use super::maker::*;
+use super::reading::*;
 
 #[test]
 fn every_kind_of_key_and_digest_that_is_trusted_verifies() {

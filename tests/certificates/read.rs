@@ -2,7 +2,7 @@
 
 use mastermold::pki::{Certificate, Usage};
 
-use super::maker::*;
+use super::reading::*;
 
 /// What OpenSSL says of the certificate is what we read.
 fn compare(maker: &Maker, name: &str) {

@@ -5,7 +5,7 @@ use std::process::Command;
 use mastermold::pki::Certificate;
 
 use super::dates::{project, release};
-use super::maker::*;
+use super::reading::*;
 use super::support::Project;
 
 const AT: [&str; 2] = ["--at", "2026-11-02T00:00:00Z"];

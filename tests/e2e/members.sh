@@ -72,10 +72,9 @@ etcdctl() {
 
 # healthy NODE: within half a minute all members are, asked from there.
 healthy() {
-    local tries
-    for tries in $(seq 60); do
-        etcdctl "$1" endpoint health >/dev/null 2>&1 && return
+    local end=$((SECONDS + 30))
+    until etcdctl "$1" endpoint health >"$WORK/health" 2>&1; do
+        [ $SECONDS -lt $end ] || { cat "$WORK/health"; return 1; }
         sleep 0.5
     done
-    etcdctl "$1" endpoint health
 }

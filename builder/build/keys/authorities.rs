@@ -1,5 +1,7 @@
 //! Authorities: derived, imported, and their generations.
 
+use std::sync::Arc;
+
 use zeroize::Zeroizing;
 
 use super::{AUTHORITY_DAYS, Keys, parse, parse_all, placeholder, subject};
@@ -13,7 +15,7 @@ use crate::profile::pki::Generations;
 pub(super) struct Known {
     // As it was asked for, to find two askings that differ.
     asked: String,
-    pub(super) current: Option<Authority>,
+    pub(super) current: Option<Arc<Authority>>,
     pub(super) files: AuthorityFiles,
     // The folder with what it issues, if its key is elsewhere.
     pub(super) issued: Option<String>,
@@ -32,16 +34,20 @@ impl Keys<'_> {
     /// Makes an authority known; its files.
     pub fn authority(&mut self, declared: &AuthorityDeclaration) -> Result<AuthorityFiles> {
         let name = &declared.name;
+        self.declare(declared).map_err(|error| error.at(&name.place)).inspect_err(|error| {
+            self.broken.insert(name.value.clone(), error.clone());
+        })
+    }
+
+    fn declare(&mut self, declared: &AuthorityDeclaration) -> Result<AuthorityFiles> {
+        let name = &declared.name;
         self.names.insert(name.value.clone());
         let request = self.authority_request(declared)?;
         let asked = format!("{request:?} {:?}", declared.issuer.as_ref().map(|issuer| &issuer.value));
         if let Some(known) = self.authorities.get(&name.value) {
             return match known.asked == asked {
                 true => Ok(known.files.clone()),
-                false => {
-                    let error = Error::usage(format!("the authority `{}` is declared in two ways", name.value));
-                    Err(error.at(&name.place))
-                }
+                false => Err(Error::usage(format!("the authority `{}` is declared in two ways", name.value))),
             };
         }
         let generations = self.generations(name);
@@ -51,7 +57,7 @@ impl Keys<'_> {
             let since = generations.as_ref().and_then(|generations| generations.since(generation));
             let request =
                 AuthorityRequest { generation, not_before: since.unwrap_or(request.not_before), ..request.clone() };
-            let authority = self.make_authority(declared, &request).map_err(|error| error.at(&name.place))?;
+            let authority = self.make_authority(declared, &request)?;
             trusted.push(authority.as_ref().map_or_else(
                 || placeholder(&format!("authority {generation}"), None, name),
                 |authority| authority.certificate_pem().to_owned(),
@@ -62,7 +68,7 @@ impl Keys<'_> {
         if let Some(current) = &current {
             self.exports.insert(format!("{}.crt", name.value), current.certificate_pem().to_owned());
         }
-        let chain = current.as_ref().map_or_else(|| placeholder("chain", None, name), Authority::chain_pem);
+        let chain = current.as_ref().map_or_else(|| placeholder("chain", None, name), |current| current.chain_pem());
         let files = AuthorityFiles { trusted: trusted.concat(), chain };
         let issued = self.imports.authority(name, request.generation).and_then(|imported| imported.issued.clone());
         self.authorities.insert(name.value.clone(), Known { asked, current, files: files.clone(), issued });
@@ -90,24 +96,24 @@ impl Keys<'_> {
         &mut self,
         declared: &AuthorityDeclaration,
         request: &AuthorityRequest,
-    ) -> Result<Option<Authority>> {
+    ) -> Result<Option<Arc<Authority>>> {
         let current = self.generation(&request.name);
         if let Some(imported) = self.imports.authority(&request.name, request.generation) {
             let signs = imported.has_key || imported.issued.is_some();
             if request.generation == current && !signs {
                 let message = format!("the authority `{}` is imported without its key", request.name);
-                return Err(Error::usage(message)
-                    .advise("give `key`, or, if somebody else signs, `issued`: the folder with what was issued"));
+                let advice = "give `key`, or, if somebody else signs, `issued`: the folder with what was issued";
+                return Err(Error::usage(message).advise(advice).at(&imported.place));
             }
-            return imported.make(&request.name).map(Some);
+            return Ok(Some(imported.authority.clone()));
         }
         let above = declared.issuer.as_ref().map(|issuer| self.known(issuer)).transpose()?;
-        let above = above.and_then(|above| above.current.as_ref());
+        let above = above.and_then(|above| above.current.as_deref());
         let cluster = &self.profile.declared.cluster.name;
-        self.seed.map(|seed| Authority::derive(seed, cluster, request, above)).transpose()
+        self.seed.map(|seed| Authority::derive(seed, cluster, request, above).map(Arc::new)).transpose()
     }
 
-    /// The key of an authority, for a node on which a profile places it: at `place`.
+    /// The key of an authority, for a node on which a profile places it, at `place`.
     pub fn authority_key(&mut self, declared: &AuthorityDeclaration, place: &Place) -> Result<Zeroizing<String>> {
         let name = &declared.name;
         if let Some(finding) = &declared.key_finding {
@@ -116,15 +122,16 @@ impl Keys<'_> {
         let known = self.known(name)?;
         let encoding = parse(&declared.key.as_ref().and_then(|key| key.encoding.clone()))?;
         match &known.current {
-            Some(authority) if self.seed.is_some() => {
-                authority.key_pem(encoding).map_err(|error| error.at(&name.place))
-            }
+            Some(authority) if self.seed.is_some() => authority.key_pem(encoding).map_err(|error| error.at(place)),
             _ => Ok(Zeroizing::new(placeholder("authority's key", None, name))),
         }
     }
 
     pub(super) fn known(&self, authority: &Placed<String>) -> Result<&Known> {
         self.authorities.get(&authority.value).ok_or_else(|| {
+            if let Some(error) = self.broken.get(&authority.value) {
+                return error.clone();
+            }
             let error = Error::usage(format!("there is no authority `{}`", authority.value)).at(&authority.place);
             match nearest(authority, self.authorities.keys().map(String::as_str)) {
                 Some(near) => error.advise(format!("did you mean `{near}`?")),

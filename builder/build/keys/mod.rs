@@ -40,6 +40,8 @@ pub struct Keys<'a> {
     /// Certificates that outside authorities have not issued yet.
     pub missing: Vec<Error>,
     authorities: BTreeMap<String, authorities::Known>,
+    // Those that could not be made, and why: whoever needs one of them fails of the same, which is told once.
+    broken: BTreeMap<String, Error>,
     // What was asked for in the cluster's scope, to find two askings that differ.
     shared: BTreeMap<(&'static str, String), String>,
     // What was made in the cluster's scope: every node gets the same.
@@ -75,6 +77,7 @@ impl<'a> Keys<'a> {
             exports: BTreeMap::new(),
             missing: Vec::new(),
             authorities: BTreeMap::new(),
+            broken: BTreeMap::new(),
             shared: BTreeMap::new(),
             shared_certificates: BTreeMap::new(),
             shared_pairs: BTreeMap::new(),

@@ -65,7 +65,8 @@ impl Keys<'_> {
         if let Some(imported) = self.imports.pair(name, generation) {
             if is_current && !imported.has_key {
                 let message = format!("the key pair `{name}` is imported without its private key");
-                return Err(Error::usage(message).advise("give `key`, or make another generation the current one"));
+                let advice = "give `key`, or make another generation the current one";
+                return Err(Error::usage(message).advise(advice).at(&imported.place));
             }
             return match (&imported.private, &imported.public) {
                 (Some(private), _) => KeyPair::of(private, encoding),
@@ -103,12 +104,12 @@ impl Keys<'_> {
     ) -> Result<Zeroizing<Vec<u8>>> {
         let none = || Zeroizing::new(placeholder(&format!("secret {generation}"), node, name).into_bytes());
         if let Some(imported) = self.imports.secret(name, generation) {
-            let Some(mut secret) = imported else { return Ok(none()) };
+            let Some(mut secret) = imported.bytes.clone() else { return Ok(none()) };
             if secret.last() == Some(&b'\n') {
                 secret.pop();
             }
-            let act = format!("the imported secret `{name}`, generation {generation}");
-            return shape.check(&secret).map(|()| secret).map_err(|error| error.context(act));
+            let act = format!("importing the secret `{name}`, generation {generation}: {}", imported.file);
+            return shape.check(&secret).map(|()| secret).map_err(|error| error.context(act).at(&imported.place));
         }
         let Some(seed) = self.seed else { return Ok(none()) };
         let scope = Scope { cluster: &self.profile.declared.cluster.name, node, generation };

@@ -51,7 +51,7 @@ resources:
   - aescbc:
       keys:
       - name: key-2024
-        secret: $(openssl rand -base64 32)
+        secret: "$(openssl rand -base64 32)"
   - identity: {}
 YAML
 }

@@ -31,7 +31,7 @@ keys_of() {
 mastermold pki init profiles/prod.toml --seed "$NEW_SEED" >/dev/null
 mastermold pki export profiles/prod.toml --out pki/old >/dev/null
 mkdir -m 700 ~/prod-keys
-(umask 077 && of "$BEFORE" master-0 $CONFIG | awk '/- name: key2$/ { getline; print $2 }' >~/prod-keys/encryption-key-2-old)
+(umask 077 && of "$BEFORE" master-0 $CONFIG | awk '/- name: key2$/ { getline; gsub(/"/, ""); print $2 }' >~/prod-keys/encryption-key-2-old)
 import_lines() { # GENERATION DIRECTORY FILE
     local name
     for name in ca etcd-ca front-proxy-ca; do
@@ -61,7 +61,7 @@ mastermold lock profiles/prod-next.toml >/dev/null
 mastermold pki export profiles/prod-next.toml --out pki/new >/dev/null
 mastermold build profiles/prod-next.toml --out out/next >/dev/null
 NEXT=$WORK/project/out/next/prod/$SECOND
-(umask 077 && of "$NEXT" master-0 $CONFIG | awk '/- name: key3$/ { getline; print $2 }' >~/prod-keys/encryption-key-3)
+(umask 077 && of "$NEXT" master-0 $CONFIG | awk '/- name: key3$/ { getline; gsub(/"/, ""); print $2 }' >~/prod-keys/encryption-key-3)
 check "seed: all that is in the project may be there" bash -c '! grep -rlE "PRIVATE KEY" pki'
 
 # 2. First release.

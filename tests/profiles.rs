@@ -59,6 +59,16 @@ fn the_good_one_is_good() {
     assert!(text.contains("/etc/server.conf"), "{text}");
 }
 
+#[test]
+fn a_machine_may_have_no_role() {
+    let profile = GOOD.replacen("mac = \"52:54:00:00:00:01\"\nroles = [\"master\"]\n", "", 1);
+    let overlay = format!("when = \"'master' in node.roles\"\n{OVERLAY}");
+    let text = project(&profile, &overlay, TEMPLATE).must(&["plan", "profiles/p.toml", "--format", "json"]);
+    let plan: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let overlays = |node: usize| plan["nodes"][node]["overlays"].as_array().unwrap().len();
+    assert_eq!((overlays(0), overlays(1)), (0, 1), "{text}");
+}
+
 /// What is replaced, by what, and how a line of the error begins.
 const WRONG_PROFILES: &[(&str, &str, &str)] = &[
     ("domain =", "domian =", "profiles/p.toml:7:1: `domian` is not a key here; did you mean `domain`?"),

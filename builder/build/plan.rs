@@ -1,6 +1,7 @@
 //! [`Plan`]: everything resolved, before a byte is written.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use zeroize::Zeroizing;
 
@@ -20,7 +21,6 @@ use crate::profile::{Lock, Profile};
 use crate::tree::{Tree, TreePath};
 
 /// A profile, its overlays, a lock and a seed, resolved.
-#[derive(Debug)]
 pub struct Plan {
     /// The overlays that the profile names, in its order, with their digests.
     pub overlays: Vec<(String, Digest)>,
@@ -42,6 +42,14 @@ pub struct Plan {
     pub missing: Vec<Error>,
     /// Whether a seed was given: without one every secret and every certificate is empty.
     pub keyed: bool,
+}
+
+/// Shows what it is for, and nothing of what is secret.
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nodes: Vec<&str> = self.nodes.iter().map(|node| node.name.as_str()).collect();
+        f.debug_struct("Plan").field("overlays", &self.overlays).field("nodes", &nodes).finish_non_exhaustive()
+    }
 }
 
 /// One machine, resolved.

@@ -246,25 +246,25 @@ fn scope(document: &Value) -> Result<(Arc<Scope>, Vec<Value>)> {
     Ok((Scope::root(engine, names, nodes.clone()), nodes))
 }
 
-/// A node with its full name and its architecture, which it has from the cluster if it does not say.
+/// A node with its full name, its architecture, which it has from the cluster if it does not say, and its roles, of
+/// which it may have none.
 fn derive(node: &Value, document: &Value) -> Value {
     let Some(table) = node.as_table() else { return node.clone() };
     let mut table = Table::clone(table);
-    let mut add = |key: &str, template: &str| {
-        let value = Value { place: node.place.clone(), data: Data::String(template.into()) };
+    let mut default = |key: &str, data: Data| {
+        let value = Value { place: node.place.clone(), data };
         table.entry(key.to_owned()).or_insert_with(|| Field { key: node.place.clone(), value });
     };
-    add("arch", "{{ cluster.arch }}");
+    default("roles", Data::Array(Arc::new(Vec::new())));
+    default("arch", Data::String("{{ cluster.arch }}".into()));
     let domain = document.get("cluster").and_then(|cluster| cluster.get("domain"));
-    add(
-        "fqdn",
-        match (node.get("name"), domain) {
-            (Some(_), Some(_)) => "{{ node.name }}.{{ cluster.domain }}",
-            (Some(_), None) => "{{ node.name }}",
-            // That the name is missing is told when the node is read.
-            (None, _) => "",
-        },
-    );
+    let fqdn = match (node.get("name"), domain) {
+        (Some(_), Some(_)) => "{{ node.name }}.{{ cluster.domain }}",
+        (Some(_), None) => "{{ node.name }}",
+        // That the name is missing is told when the node is read.
+        (None, _) => "",
+    };
+    default("fqdn", Data::String(fqdn.into()));
     Value { place: node.place.clone(), data: Data::Table(Arc::new(table)) }
 }
 

@@ -155,9 +155,11 @@ impl<'a> Keys<'a> {
             Some(old) if old != request => {
                 let message =
                     format!("the {what} `{}` is one for the cluster, and two nodes ask for it differently", name.value);
-                Err(Error::usage(message)
-                    .advise("take what is of a node out of it, or give it `scope = \"node\"`")
-                    .at(&name.place))
+                let advice = match what {
+                    "kubeconfig" => "take what is of a node out of it: a file for people is for all of the cluster",
+                    _ => "take what is of a node out of it, or give it `scope = \"node\"`",
+                };
+                Err(Error::usage(message).advise(advice).at(&name.place))
             }
             _ => Ok(()),
         }

@@ -184,3 +184,24 @@ fn verify_judges_as_of_now_unless_told() {
     project.write("profiles/p.toml", &past.replace("2020-11-01", "2020-12-01").replace("\"1.0\"", "\"1.1\""));
     project.must(&["build", "profiles/p.toml"]);
 }
+
+/// A distribution's roots are in a release as they are in the distribution, expired ones too.
+#[test]
+fn what_came_from_a_source_is_not_judged() {
+    let maker = Maker::new();
+    let dates = ["20200101000000Z", "20251231235959Z"];
+    maker.make("root", &Wanted { subject: "/CN=root", dates, extensions: AUTHORITY, ..Default::default() });
+    let project = project(&[]);
+    project.write("inputs/roots.pem", std::str::from_utf8(&maker.read("root.crt")).unwrap());
+    let source = "[sources.roots]\npath = \"inputs/roots.pem\"\ninstall = { path = \"/etc/ssl/roots.pem\" }\n";
+    project.write("profiles/p.toml", &format!("{PROFILE}\n{source}"));
+    project.must(&["lock", "profiles/p.toml"]);
+    release(&project);
+    project.must(&verify(&["--at", "2026-11-02T00:00:00Z"]));
+    // The same file, if it is the overlay's.
+    project.write("profiles/p.toml", PROFILE);
+    project.write("overlays/pki/root/etc/ssl/roots.pem", std::str::from_utf8(&maker.read("root.crt")).unwrap());
+    project.must(&["lock", "profiles/p.toml"]);
+    let told = project.fails(4, &["build", "profiles/p.toml", "--force"]);
+    assert!(told.contains("/etc/ssl/roots.pem of node a and 1 more: the certificate of `CN=root` expired"), "{told}");
+}

@@ -8,6 +8,8 @@
     reason = "tests look at the disk, and their helpers fail by panicking"
 )]
 
+mod support;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,6 +19,7 @@ use mastermold::build::Plan;
 use mastermold::pki::Seed;
 use mastermold::profile::Profile;
 use mastermold::tree::{Content, Node};
+use support::Project;
 
 fn shipped(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
@@ -315,4 +318,109 @@ fn the_kubeadm_layout_is_what_kubeadm_issues() {
 fn usage(short: &str) -> String {
     let side = if short == "server" { "Server" } else { "Client" };
     format!("TLS Web {side} Authentication")
+}
+
+const FORMS: &str = r#"
+[[authorities]]
+name = "ca"
+subject = { cn = "ca" }
+cert = ["/etc/pki/ca.crt"]
+[[certificates]]
+name = "user"
+authority = "ca"
+subject = { cn = "user" }
+usages = ["client-auth"]
+cert = "/etc/pki/user.crt"
+key = "/etc/pki/user.key"
+[[secrets]]
+name = "join"
+shape = "bootstrap-token"
+scope = "cluster"
+path = "/etc/token"
+[[kubeconfigs]]
+name = "paths"
+path = "/etc/paths.conf"
+authority = "ca"
+authority-file = "/etc/pki/ca.crt"
+server = "https://[fd00::1]:6443"
+user = "some: one"
+cluster = "on"
+context = "here"
+namespace = "kube-system"
+cert-file = "/etc/pki/user.crt"
+key-file = "/etc/pki/user.key"
+[[kubeconfigs]]
+name = "token"
+path = "/etc/token.conf"
+mode = "0400"
+authority = "ca"
+server = "https://10.0.0.1:6443"
+user = "joiner"
+token = "join"
+"#;
+
+const FORMS_PROFILE: &str = r#"
+overlays = ["forms"]
+[cluster]
+name = "prod"
+version = "1"
+epoch = 2026-11-01T00:00:00Z
+[[nodes]]
+name = "a"
+"#;
+
+fn forms(more: &str) -> Project {
+    let overlay = format!("{FORMS}{more}");
+    Project::new(&[("profiles/p.toml", FORMS_PROFILE), ("overlays/forms/overlay.toml", &overlay)])
+}
+
+#[test]
+fn kubectl_reads_kubeconfigs_with_paths_and_with_tokens() {
+    let project = forms("");
+    let machines = Machines::of(&project.root().join("profiles/p.toml"));
+    let view = |file: &str| -> serde_json::Value {
+        let path = machines.path("a", file);
+        let words = ["--kubeconfig", path.to_str().unwrap(), "config", "view", "--raw", "--minify", "-o", "json"];
+        serde_json::from_str(&run("kubectl", &words)).unwrap()
+    };
+    let paths = view("etc/paths.conf");
+    assert_eq!((&paths["current-context"], &paths["contexts"][0]["name"]), (&"here".into(), &"here".into()));
+    let context = serde_json::json!({ "cluster": "on", "namespace": "kube-system", "user": "some: one" });
+    assert_eq!(paths["contexts"][0]["context"], context);
+    let cluster = serde_json::json!({ "certificate-authority": "/etc/pki/ca.crt", "server": "https://[fd00::1]:6443" });
+    assert_eq!(paths["clusters"][0]["cluster"], cluster);
+    let user = serde_json::json!({ "client-certificate": "/etc/pki/user.crt", "client-key": "/etc/pki/user.key" });
+    assert_eq!(paths["users"][0]["user"], user);
+    let token = fs::read_to_string(machines.path("a", "etc/token")).unwrap();
+    assert_eq!(view("etc/token.conf")["users"][0]["user"], serde_json::json!({ "token": token }));
+    // A file with paths holds no secret; one with a token is one.
+    let plan = project.must(&["plan", "profiles/p.toml"]);
+    let line = |path: &str| plan.lines().find(|line| line.contains(&format!(" {path} "))).unwrap().to_owned();
+    assert!(line("/etc/paths.conf").trim_start().starts_with("node    file      0600"), "{plan}");
+    assert!(line("/etc/token.conf").trim_start().starts_with("secrets file      0400"), "{plan}");
+}
+
+#[test]
+fn kubeconfigs_that_are_none() {
+    for (from, to, says) in [
+        ("key-file = \"/etc/pki/user.key\"\n", "", "has no user, or more than one"),
+        ("token = \"join\"", "token = \"joni\"", "there is no secret `joni` on node a; did you mean `join`?"),
+        ("token = \"join\"", "token = \"join\"\nsubject = { cn = \"x\" }", "has no user, or more than one"),
+        ("user = \"joiner\"\n", "", "has no `user`"),
+        ("path = \"/etc/token.conf\"\n", "", "goes nowhere"),
+        ("path = \"/etc/token.conf\"\nmode = \"0400\"", "admin = \"../x\"", "`../x` is not a file's name"),
+    ] {
+        let project = forms("");
+        assert!(FORMS.contains(from), "{from}");
+        project.write("overlays/forms/overlay.toml", &FORMS.replacen(from, to, 1));
+        let told = project.fails(2, &["plan", "profiles/p.toml"]);
+        assert!(told.contains(says) && told.lines().count() == 1, "{says}: {told}");
+    }
+    let person = |name: &str, cn: &str| {
+        format!(
+            "[[kubeconfigs]]\nname = \"{name}\"\nadmin = \"admin.conf\"\nauthority = \"ca\"\nserver = \"https://x\"\nsubject = {{ cn = \"{cn}\" }}\n"
+        )
+    };
+    let told = forms(&(person("one", "x") + &person("two", "y"))).fails(2, &["plan", "profiles/p.toml"]);
+    assert!(told.contains("two kubeconfigs give people the file `admin.conf`, and they differ"), "{told}");
 }

@@ -136,6 +136,11 @@ impl Credentials<'_, '_> {
             if name.contains('/') || name.starts_with('.') || name.is_empty() {
                 return Err(Error::usage(format!("`{}` is not a file's name", name.value)).at(&name.place));
             }
+            if self.admin.get(&name.value).is_some_and(|known| *known != made) {
+                let message = format!("two kubeconfigs give people the file `{}`, and they differ", name.value);
+                let advice = "give one of them another name, or take what is of a node out of it";
+                return Err(Error::usage(message).advise(advice).at(&name.place));
+            }
             self.admin.insert(name.value.clone(), made.clone());
         }
         let Some(path) = &declared.path else {

@@ -435,7 +435,11 @@ fn key_pairs_and_secrets_that_are_not_taken() {
 #[test]
 fn generations_that_are_none() {
     let bench = Bench::new();
-    let cases: [(&str, &[&str]); 11] = [
+    let cases: [(&str, &[&str]); 12] = [
+        (
+            "sa = { current = 1, since = { 1 = 2026-01-01T00:00:00Z } }",
+            &["gives `sa` a `since`, and it is no authority"],
+        ),
         ("sa = 0", &["generations count from 1"]),
         ("sa = -1", &["a number from 1 up"]),
         ("sa = \"2\"", &["a number, or a table"]),

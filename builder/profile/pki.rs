@@ -82,6 +82,11 @@ impl Generations {
         }
     }
 
+    /// Whether it gives authorities a notBefore.
+    pub fn has_since(&self) -> bool {
+        matches!(self, Generations::Several(several) if !several.since.is_empty())
+    }
+
     /// What is wrong with it.
     fn fault(&self) -> Option<String> {
         let Generations::Several(several) = self else {

@@ -102,6 +102,13 @@ impl<'a> Keys<'a> {
                 }
             })
             .collect();
+        let dated = pki.generations.iter().filter(|(name, value)| {
+            value.has_since() && self.names.contains(*name) && !self.authorities.contains_key(*name)
+        });
+        errors.extend(dated.map(|(name, value)| {
+            let error = Error::usage(format!("[pki.generations] gives `{name}` a `since`, and it is no authority"));
+            error.advise("take `since` out: only an authority has a date of its own").at(&value.place)
+        }));
         errors.extend(self.imports.unused(&self.names));
         errors
     }

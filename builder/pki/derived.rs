@@ -54,7 +54,12 @@ const EXPONENT: u32 = 65_537;
 /// An RSA key of `bits` bits: its primes are the first two candidates that will do (FIPS 186-5, A.1.3, with the
 /// candidates derived and not drawn). Which those are is a fact of numbers: no library's generator has a say in it.
 pub(super) fn rsa(okm: &[u8], bits: u32) -> Result<RsaPrivateKey> {
-    let mut candidates = Candidates { source: Hkdf::new(None, okm), bytes: bits as usize / 16, counter: 0 };
+    rsa_on(std::thread::available_parallelism().map_or(1, std::num::NonZero::get), okm, bits)
+}
+
+/// The same key on however many cores.
+fn rsa_on(cores: usize, okm: &[u8], bits: u32) -> Result<RsaPrivateKey> {
+    let mut candidates = Candidates { source: Hkdf::new(None, okm), bytes: bits as usize / 16, counter: 0, cores };
     let mut primes = candidates.next_primes()?;
     let first = primes.remove(0);
     let second = loop {
@@ -82,15 +87,15 @@ struct Candidates {
     source: Hkdf<Sha256>,
     bytes: usize,
     counter: u32,
+    cores: usize,
 }
 
 impl Candidates {
     /// The primes among the next candidates that have one, in their order. They are tested on all cores: the test is
     /// what takes the time, and its result does not depend on who does it.
     fn next_primes(&mut self) -> Result<Vec<Number>> {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         loop {
-            let batch = (0..cores).map(|_| self.next_likely()).collect::<Result<Vec<_>>>()?;
+            let batch = (0..self.cores).map(|_| self.next_likely()).collect::<Result<Vec<_>>>()?;
             let tested = std::thread::scope(|scope| {
                 let tests: Vec<_> = batch.iter().map(|candidate| scope.spawn(|| is_prime(candidate))).collect();
                 let joined = tests.into_iter().map(|test| test.join().map_err(|_| Error::bug("testing a prime"))?);
@@ -210,6 +215,14 @@ mod tests {
             remainder(&hex("ffffffffffffffffffffff"), 4_132_280_413),
             ((1u128 << 88) - 1).rem_euclid(4_132_280_413) as u32
         );
+    }
+
+    #[test]
+    fn the_number_of_cores_makes_no_difference() {
+        for okm in [[1; 32], [2; 32]] {
+            let key = rsa_on(1, &okm, 2048).unwrap();
+            assert!([2, 3, 64].iter().all(|cores| rsa_on(*cores, &okm, 2048).unwrap() == key));
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! The certificates of a plan, and whether they are valid when they will be used: asked before a byte is written. What
-//! comes from a source is not looked at here but by `verify`, which reads it anyway.
+//! comes from a source is not judged, here or by `verify`: a distribution's roots are the distribution's to renew.
 
 use super::plan::{NodePlan, Plan};
 use crate::error::{Error, Faults, Result};

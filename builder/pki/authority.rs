@@ -151,11 +151,6 @@ impl Authority {
         &self.name
     }
 
-    /// Whether its key is here, so that it can sign.
-    pub fn can_sign(&self) -> bool {
-        self.key.is_some()
-    }
-
     fn key(&self) -> Result<&PrivateKey> {
         self.key.as_ref().ok_or_else(|| Error::usage(format!("the key of the authority `{}` is not here", self.name)))
     }

@@ -400,6 +400,20 @@ fn kubectl_reads_kubeconfigs_with_paths_and_with_tokens() {
     assert!(line("/etc/token.conf").trim_start().starts_with("secrets file      0400"), "{plan}");
 }
 
+/// Requests and exported files are called after keys: no name may lead elsewhere.
+#[test]
+fn names_that_are_no_files_names() {
+    for name in ["ca", "user", "join"] {
+        for bad in ["../x", "a/b", "/etc/x", ".x", ".."] {
+            let project = forms("");
+            let (from, to) = (format!("name = \"{name}\""), format!("name = \"{bad}\""));
+            project.write("overlays/forms/overlay.toml", &FORMS.replacen(&from, &to, 1));
+            let told = project.fails(2, &["plan", "profiles/p.toml"]);
+            assert!(told.contains(&format!("`{bad}` has a `/` or begins with a dot")), "{told}");
+        }
+    }
+}
+
 #[test]
 fn kubeconfigs_that_are_none() {
     for (from, to, says) in [

@@ -17,7 +17,7 @@ pub struct Export {
     #[command(flatten)]
     profile: ProfileArgument,
     /// Where the files are written: NAME.crt of authorities, NAME.pub of key pairs, of their current generation.
-    #[arg(short, long, value_name = "DIR", default_value = "pki", value_hint = clap::ValueHint::DirPath)]
+    #[arg(short, long, value_name = "DIR", default_value = "export", value_hint = clap::ValueHint::DirPath)]
     out: PathBuf,
     #[command(flatten)]
     seed: SeedArguments,

@@ -208,6 +208,9 @@ fn no_certificate_takes_the_key_of_a_kubeconfig() {
     let project = project(&PKI.replace("name = \"server\"", "name = \"kubeconfig/client\""));
     project.write("profiles/p.toml", &PROFILE.replace("server = \"ed25519\"", ""));
     let error = project.fails(2, &["lock", "profiles/p.toml"]);
-    assert!(error.starts_with("overlays/pki/overlay.toml:8:8: ") && error.contains("`kubeconfig/`"), "{error}");
+    assert!(
+        error.starts_with("overlays/pki/overlay.toml:8:8: ") && error.contains("`kubeconfig/client` has a `/`"),
+        "{error}"
+    );
     assert_eq!(error.lines().count(), 1, "{error}");
 }

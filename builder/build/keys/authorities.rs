@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::{AUTHORITY_DAYS, Keys, parse, parse_all, placeholder, subject};
+use super::{AUTHORITY_DAYS, Keys, check_name, parse, parse_all, placeholder, subject};
 use crate::document::{Placed, nearest};
 use crate::error::{Class, Error, Place, Result};
 use crate::overlay::declare::AuthorityDeclaration;
@@ -41,6 +41,7 @@ impl Keys<'_> {
 
     fn declare(&mut self, declared: &AuthorityDeclaration) -> Result<AuthorityFiles> {
         let name = &declared.name;
+        check_name("authority", name)?;
         self.names.insert(name.value.clone());
         let request = self.authority_request(declared)?;
         let asked = format!("{request:?} {:?}", declared.issuer.as_ref().map(|issuer| &issuer.value));

@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::{CERTIFICATE_DAYS, KUBECONFIG, Keys, node_of, parse, parse_all, placeholder, subject};
+use super::{CERTIFICATE_DAYS, Keys, node_of, parse, parse_all, placeholder, subject};
 use crate::document::Placed;
 use crate::error::{Error, Result};
 use crate::overlay::declare::CertificateDeclaration;
@@ -11,13 +11,6 @@ use crate::pki::{self, CertificateRequest, Issued};
 impl Keys<'_> {
     /// A certificate and its key.
     pub fn certificate(&mut self, node: &str, declared: &CertificateDeclaration) -> Result<Issued> {
-        if declared.name.starts_with(KUBECONFIG) {
-            let message = format!(
-                "the name `{}` begins with `{KUBECONFIG}`: a kubeconfig could have its key",
-                declared.name.value
-            );
-            return Err(Error::usage(message).advise("give the certificate another name").at(&declared.name.place));
-        }
         let request = CertificateRequest {
             subject: subject(&declared.subject),
             usages: parse_all(&declared.usages)?,
@@ -94,7 +87,10 @@ impl Keys<'_> {
         let bytes = self.imports.issued(folder, &file).map_err(|error| error.at(&name.place))?;
         let Some(seed) = self.seed else { return Ok(stand_in(node, name)) };
         let made = pki::request(seed, &self.scope(node, name), request).map_err(|error| error.at(&name.place))?;
-        self.requests.insert(asked, made);
+        if self.requests.insert(asked.clone(), made.clone()).is_some_and(|other| other != made) {
+            let message = format!("two certificates would have one request, {asked}");
+            return Err(Error::usage(message).advise("give one of them another name").at(&name.place));
+        }
         let Some(bytes) = bytes else {
             let message = format!("`{}` has not issued {folder}/{file} yet", authority.value);
             let advice = format!(

@@ -21,7 +21,7 @@ use crate::profile::pki::Generations;
 
 const AUTHORITY_DAYS: u32 = 3650;
 const CERTIFICATE_DAYS: u32 = 365;
-/// What the names of kubeconfigs' certificates begin with, and no other certificate's: the name decides the key.
+/// What the names of kubeconfigs' certificates begin with, and no declared name can: the name decides the key.
 const KUBECONFIG: &str = "kubeconfig/";
 
 /// The keys of a plan. Without a seed everything is checked and nothing is made: what it gives is a line that says what
@@ -150,6 +150,7 @@ impl<'a> Keys<'a> {
         scope: ScopeDeclaration,
         request: &impl std::fmt::Debug,
     ) -> Result<()> {
+        check_name(what, name)?;
         if !self.once.insert((what, node.to_owned(), name.value.clone())) {
             let message = format!("the {what} `{}` is declared twice on node {node}", name.value);
             return Err(Error::usage(message).advise("give one of them another name").at(&name.place));
@@ -170,6 +171,17 @@ impl<'a> Keys<'a> {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// Names are parts of files' names, of requests and of what is exported; and a `/` is what a kubeconfig's certificate has
+/// in its name, and no other.
+fn check_name(what: &str, name: &Placed<String>) -> Result<()> {
+    match name.contains('/') || name.starts_with('.') {
+        true => Err(Error::usage(format!("the name of the {what} `{}` has a `/` or begins with a dot", name.value))
+            .advise("give it another: a file is called after it")
+            .at(&name.place)),
+        false => Ok(()),
     }
 }
 

@@ -6,10 +6,19 @@
 KUBERNETES_VERSION=1.20.2
 GO_VERSION=1.15
 
-# kubernetes: kubeadm and kube-apiserver, built once and kept in the cache; prints where they are.
+KUBERNETES_PROGRAMS=(kubeadm kube-apiserver kube-controller-manager kube-scheduler kubelet)
+
+# kubernetes: its programs, built once and kept in the cache; prints where they are. With KUBE_BIN_DIR, programs of this
+# version that somebody else built are taken instead.
 kubernetes() {
-    local kept=${CALLER_CACHE:-${HOME:-/root}/.cache}/mastermold-tests/kubernetes-$KUBERNETES_VERSION log=$WORK/kubernetes.log
-    if ! [ -x "$kept/kube-apiserver" ]; then
+    local kept=${CALLER_CACHE:-${HOME:-/root}/.cache}/mastermold-tests/kubernetes-$KUBERNETES_VERSION log=$WORK/kubernetes.log program missing=
+    [ -z "${KUBE_BIN_DIR:-}" ] || kept=$KUBE_BIN_DIR
+    for program in "${KUBERNETES_PROGRAMS[@]}"; do [ -x "$kept/$program" ] || missing=$program; done
+    if [ -n "$missing" ] && [ -n "${KUBE_BIN_DIR:-}" ]; then
+        echo "  KUBE_BIN_DIR=$KUBE_BIN_DIR has no $missing" >&2
+        return 1
+    fi
+    if [ -n "$missing" ]; then
         echo "  building Kubernetes $KUBERNETES_VERSION, which takes some minutes, into $kept" >&2
         mkdir -p "$WORK/kubernetes" "$kept"
         (set -e; kubernetes_sources "$WORK/kubernetes") >"$log" 2>&1 || { tail -n 3 "$log" >&2; return 1; }
@@ -53,7 +62,8 @@ kubernetes_build() {
         --output-base "$GOPATH/src" --go-header-file hack/boilerplate/boilerplate.generatego.txt -r /dev/null
     flags="-s -w -X k8s.io/component-base/version.gitVersion=v$KUBERNETES_VERSION"
     flags+=" -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=20"
-    for package in kubeadm kube-apiserver; do
+    for package in "${KUBERNETES_PROGRAMS[@]}"; do
+        [ -x "$to/$package" ] && continue
         go build -ldflags "$flags" -o "$to/.$package" "./cmd/$package"
         mv "$to/.$package" "$to/$package"
     done

@@ -1,6 +1,6 @@
 //! Profiles and overlays that are wrong: each is told with its place, all at once, with the nearest name, and with the
 //! right exit code (rows 83, 84, 87 and 88 of the quality plan, and what is behind them).
-#![expect(clippy::disallowed_methods, reason = "tests look at the disk")]
+#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests look at the disk, and panic")]
 
 mod support;
 
@@ -454,4 +454,72 @@ fn a_thousand_nodes_and_none() {
     assert!(text.contains("n999"));
     let error = project(&head, OVERLAY, TEMPLATE).fails(2, &["plan", "profiles/p.toml"]);
     assert!(error.contains("at least one machine"), "{error}");
+}
+
+#[test]
+fn a_flag_is_chosen_by_version() {
+    let overlay = OVERLAY.replace(
+        "items = \"x,y\"",
+        "items = { expr = \"'new' if kubernetes.version is at_least('1.24') else false\" }\nlists = { expr = \"['a', 'b'] if kubernetes.version is at_least('1.24') else 'a'\" }",
+    );
+    let with = |version: &str| {
+        let merged = "\n[[outputs]]\nformat = \"tar\"\nlayers = \"merged\"\n";
+        let profile = format!("{GOOD}{merged}").replacen(
+            "[network]",
+            &format!("[kubernetes]\nversion = \"{version}\"\n[network]"),
+            1,
+        );
+        let project = project(&profile, &overlay, TEMPLATE);
+        project.must(&["pki", "init", "profiles/p.toml"]);
+        project.must(&["lock", "profiles/p.toml"]);
+        project.must(&["build", "profiles/p.toml"]);
+        let archive = project.root().join("out/prod/1.0/public/a/rootfs.tar");
+        let output = std::process::Command::new("tar").arg("-xOf").arg(archive).arg("etc/server.conf").output();
+        String::from_utf8(output.unwrap().stdout).unwrap()
+    };
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(lines(&with("1.24.0")), ["name=a", "--items=new", "--listen=10.0.0.1:1", "--lists=a", "--lists=b"]);
+    assert_eq!(lines(&with("1.9.11")), ["name=a", "--listen=10.0.0.1:1", "--lists=a"]);
+}
+
+#[test]
+fn a_warning_is_told_once_and_stops_nothing() {
+    let warning =
+        "\n[[warnings]]\nid = \"even\"\nsays = \"{{ nodes | length }} members\"\nwhen = \"nodes | length % 2 == 0\"\n";
+    let overlay = format!("{OVERLAY}{warning}");
+    let told = |project: &Project, verb: &str| {
+        let output = project.command(&[verb, "profiles/p.toml"]).output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .lines()
+            .filter(|line| line.starts_with("warning: "))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let even = project(GOOD, &overlay, TEMPLATE);
+    even.must(&["pki", "init", "profiles/p.toml"]);
+    for verb in ["plan", "lock", "build"] {
+        assert_eq!(told(&even, verb), ["warning: overlays/base/overlay.toml:12:1: 2 members (even)"], "{verb}");
+    }
+    let accepted = format!("{GOOD}\n[[accept]]\nfinding = \"even\"\nreason = \"a laboratory\"\n");
+    assert_eq!(told(&project(&accepted, &overlay, TEMPLATE), "plan"), [""; 0]);
+    let odd = format!("{GOOD}\n[[nodes]]\nname = \"c\"\naddress = \"10.0.0.3\"\n");
+    assert_eq!(told(&project(&odd, &overlay, TEMPLATE), "plan"), [""; 0]);
+    let odd = format!("{odd}\n[[accept]]\nfinding = \"even\"\nreason = \"a laboratory\"\n");
+    let text = project(&odd, &overlay, TEMPLATE).fails(2, &["plan", "profiles/p.toml"]);
+    assert!(text.contains("the finding `even` is accepted, and there is none"), "{text}");
+}
+
+#[test]
+fn a_difference_from_a_document_is_planned_and_has_a_reason() {
+    let differs = |reason: &str| {
+        format!(
+            "{GOOD}\n[[differences]]\ndocument = \"guide.md\"\npath = \"/etc/server.conf\"\nwhat = \"--items\"\nreason = \"{reason}\"\n"
+        )
+    };
+    let text = project(&differs("safer"), OVERLAY, TEMPLATE).must(&["plan", "profiles/p.toml"]);
+    assert!(text.contains("differs from guide.md, /etc/server.conf, --items: safer\n"), "{text}");
+    let text = project(&differs(" "), OVERLAY, TEMPLATE).fails(2, &["plan", "profiles/p.toml"]);
+    assert!(text.contains("a difference without a reason; say why"), "{text}");
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Class, Error, Place};
-use crate::overlay::declare::FindingDeclaration;
+use crate::overlay::declare::{FindingDeclaration, WarningDeclaration};
 use crate::profile::Profile;
 
 /// What was found, and what is accepted.
@@ -11,7 +11,25 @@ use crate::profile::Profile;
 pub struct Findings {
     accepted: BTreeMap<String, Accepted>,
     found: BTreeMap<String, Finding>,
+    warnings: BTreeMap<String, Warning>,
     faults: Vec<Error>,
+}
+
+/// What a person should know, and that stops nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// What it is accepted by.
+    pub id: String,
+    /// What may go wrong, in a sentence.
+    pub says: String,
+    /// Where it is declared.
+    pub place: Place,
+}
+
+impl std::fmt::Display for Warning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {} ({})", self.place, self.says, self.id)
+    }
 }
 
 #[derive(Debug)]
@@ -41,7 +59,7 @@ impl Findings {
                 faults.push(Error::usage(format!("the finding `{}` is accepted twice", one.finding)).at(&place));
             }
         }
-        Findings { accepted, found: BTreeMap::new(), faults }
+        Findings { accepted, found: BTreeMap::new(), warnings: BTreeMap::new(), faults }
     }
 
     /// Notes a finding; `class` is what it is if nobody accepts it.
@@ -53,6 +71,22 @@ impl Findings {
                 self.found.insert(declared.id.clone(), finding);
             }
         }
+    }
+
+    /// Notes a warning, once whatever the number of nodes that have it.
+    pub fn warn(&mut self, declared: &WarningDeclaration, place: &Place) {
+        match self.accepted.get_mut(&declared.id) {
+            Some(accepted) => accepted.used = true,
+            None => {
+                let (id, says) = (declared.id.clone(), declared.says.clone());
+                self.warnings.entry(id.clone()).or_insert(Warning { id, says, place: place.clone() });
+            }
+        }
+    }
+
+    /// Every warning that nobody accepted.
+    pub fn warnings(&mut self) -> Vec<Warning> {
+        std::mem::take(&mut self.warnings).into_values().collect()
     }
 
     /// Every finding that nobody accepted, and whatever was accepted and not found.

@@ -39,6 +39,7 @@ use crate::profile::{Lock, Profile};
 use crate::store::{Options, Store};
 use crate::tree::{Audience, Secrecy};
 
+pub use findings::Warning;
 pub use gather::{Thorough, Update};
 pub use layers::NodeLayers;
 pub use pack::{Job, Means};
@@ -80,6 +81,7 @@ pub struct Built {
 pub fn build(profile: &Profile, lock: &Lock, seed: &Seed, building: &Building<'_>) -> Result<Built> {
     keys::check_seed(seed, lock.seed.as_deref(), &profile.lock_file().display().to_string())?;
     let plan = resolve_locked(profile, lock, seed)?;
+    plan.warnings.iter().for_each(|warning| building.options.progress.note(&format!("warning: {warning}")));
     dates::check(&plan, &building.term)?;
     let selected = select(&plan, building.nodes)?;
     let layers = layers::split(&plan.nodes, plan.salts.clone())?;

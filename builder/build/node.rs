@@ -81,6 +81,9 @@ impl<'a> Resolving<'a, '_> {
             placing: &mut placing,
         };
         let secrets = credentials.place(&active, &mut faults);
+        for warning in active.iter().flat_map(|one| &one.declared.warnings) {
+            self.keys.findings.warn(warning, &warning.place);
+        }
         for (name, generations) in &secrets {
             generations.iter().for_each(|(_, value)| self.known.add(&format!("the secret `{name}`"), value));
         }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
+use super::findings::Warning;
 use super::keys::Keys;
 use super::leak::known::Known;
 use super::node;
@@ -38,6 +39,8 @@ pub struct Plan {
     pub requests: BTreeMap<String, String>,
     /// What others may know of its keys: certificates of authorities and public keys, by file.
     pub exports: BTreeMap<String, String>,
+    /// What a person should know of it.
+    pub warnings: Vec<Warning>,
     /// Why it cannot be built yet: what outside authorities have not issued.
     pub missing: Vec<Error>,
     /// Whether a seed was given: without one every secret and every certificate is empty.
@@ -124,8 +127,21 @@ impl Plan {
             files: keys.imports.files.clone(),
             fingerprint: seed.map(|seed| keys.imports.fingerprint(seed)).transpose()?.flatten(),
         };
+        let warnings = keys.findings.warnings();
         let (requests, exports, missing, keyed) = (keys.requests, keys.exports, keys.missing, seed.is_some());
-        faults.finish(Plan { overlays, nodes, sources, admin, salts, imported, requests, exports, missing, keyed })
+        faults.finish(Plan {
+            overlays,
+            nodes,
+            sources,
+            admin,
+            salts,
+            imported,
+            requests,
+            exports,
+            warnings,
+            missing,
+            keyed,
+        })
     }
 
     /// One digest over all overlays: their names and contents in order.

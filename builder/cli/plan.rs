@@ -9,7 +9,7 @@ use super::ProfileArgument;
 use super::print::Printer;
 use crate::build::{self, NodePlan, layers};
 use crate::error::{Result, visible};
-use crate::profile::{Lock, Profile};
+use crate::profile::{DifferenceDeclaration, Lock, Profile};
 use crate::tree::{Audience, Entry, Layer, Node, TreePath};
 
 #[derive(Debug, Args)]
@@ -36,6 +36,10 @@ struct Report<'a> {
     placements: Vec<PlacementReport<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     accepted: Vec<AcceptedReport<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<WarningReport<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    differences: Vec<&'a DifferenceDeclaration>,
     nodes: Vec<NodeReport<'a>>,
 }
 
@@ -52,6 +56,13 @@ struct PlacementReport<'a> {
 struct AcceptedReport<'a> {
     finding: &'a str,
     reason: &'a str,
+}
+
+/// What a person should know of the profile.
+#[derive(Debug, Serialize)]
+struct WarningReport<'a> {
+    id: &'a str,
+    says: &'a str,
 }
 
 #[derive(Debug, Serialize)]
@@ -99,6 +110,7 @@ impl Plan {
         let shown = profile.lock_file().display().to_string();
         let lock = Lock::load(&profile.project.join(profile.lock_file()), &shown)?;
         let plan = build::Plan::resolve(&profile, lock.as_ref(), None)?;
+        printer.warnings(&plan.warnings);
         let layers = layers::split(&plan.nodes, plan.salts.clone())?;
         let selected = build::select(&plan, &self.node)?;
         let nodes = plan.nodes.iter().zip(&layers).filter(|(node, _)| selected.contains(node.name.as_str()));
@@ -141,6 +153,8 @@ fn head<'a>(profile: &'a Profile, plan: &'a build::Plan, lock: Option<&Lock>) ->
         admin: plan.admin.keys().map(String::as_str).collect(),
         placements: placements(profile),
         accepted: accepted(profile),
+        warnings: plan.warnings.iter().map(|warning| WarningReport { id: &warning.id, says: &warning.says }).collect(),
+        differences: profile.declared.differences.iter().map(|placed| &placed.value).collect(),
         nodes: Vec::new(),
     }
 }
@@ -216,6 +230,10 @@ fn human(report: &Report<'_>) -> String {
     }
     for accepted in &report.accepted {
         text += &format!("accepted {}\n", visible(&format!("{}: {}", accepted.finding, accepted.reason)));
+    }
+    for differs in &report.differences {
+        let line = format!("{}, {}, {}: {}", differs.document, differs.path, differs.what, differs.reason);
+        text += &format!("differs from {}\n", visible(&line));
     }
     for node in &report.nodes {
         text += &format!("\n{}  roles: {}  overlays: {}\n", node.name, node.roles.join(", "), node.overlays.join(", "));

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
+use crate::build::Warning;
 use crate::epoch;
 use crate::error::{Error, Result, visible};
 use crate::store::Progress;
@@ -82,6 +83,14 @@ impl Printer {
     pub fn note(&self, text: &str) {
         if !self.quiet {
             self.line(&visible(text));
+        }
+    }
+
+    /// What a person should know of a plan, a line for each.
+    pub fn warnings(&self, warnings: &[Warning]) {
+        let mark = if self.color { "\u{1b}[1;33mwarning:\u{1b}[0m" } else { "warning:" };
+        if !self.quiet {
+            warnings.iter().for_each(|warning| self.line(&format!("{mark} {}", visible(&warning.to_string()))));
         }
     }
 

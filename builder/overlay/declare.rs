@@ -75,6 +75,21 @@ pub struct Declarations {
     /// What the base system or a registry has, so that nothing else need bring it.
     #[serde(default)]
     pub provides: Vec<Placed<Provision>>,
+    /// What a person should know of the profile before it is built, and that does not stop a build.
+    #[serde(default)]
+    pub warnings: Vec<Placed<WarningDeclaration>>,
+}
+
+/// Something that works, and that a person should know: an even number of members, say.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct WarningDeclaration {
+    /// What it is accepted by: `[[accept]] finding = "ID"`; then it is told no more.
+    pub id: String,
+    /// What may go wrong, in a sentence.
+    pub says: String,
+    /// On which nodes; told once, whatever their number.
+    pub when: Option<String>,
 }
 
 /// Permission bits, written as an octal string such as "0644".

@@ -25,7 +25,10 @@ use crate::overlay::{Engine, Global, Scope};
 
 pub use load::merge;
 pub use lock::Lock;
-pub use schema::{Arch, LayersDeclaration, NodeDeclaration, OutputDeclaration, ProfileDeclaration, SecretsDeclaration};
+pub use schema::{
+    Arch, DifferenceDeclaration, LayersDeclaration, NodeDeclaration, OutputDeclaration, ProfileDeclaration,
+    SecretsDeclaration,
+};
 
 /// A profile whose own values are resolved. What overlays make of it is a [`Plan`](crate::build::Plan).
 #[derive(Debug)]
@@ -121,6 +124,9 @@ impl Profile {
         check_name("a cluster's name", &cluster.name, &mut faults);
         self.check_nodes(&mut faults);
         self.check_addresses(&mut faults);
+        for differs in self.declared.differences.iter().filter(|differs| differs.reason.trim().is_empty()) {
+            faults.push(Error::usage("a difference without a reason").advise("say why").at(&differs.place));
+        }
         check_twice("overlay", self.declared.overlays.iter(), &mut faults);
         let mut outputs = BTreeSet::new();
         for output in &self.declared.outputs {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::pki::{AcceptDeclaration, PkiDeclaration};
 use crate::archive::Format;
@@ -66,9 +66,26 @@ pub struct ProfileDeclaration {
     /// Findings that are accepted, each with the reason.
     #[serde(default)]
     pub accept: Vec<Placed<AcceptDeclaration>>,
+    /// Where this profile differs from a document that it follows, and why. For people: `plan` prints them.
+    #[serde(default)]
+    pub differences: Vec<Placed<DifferenceDeclaration>>,
     /// What is written for each node; one `cpio.zst` if nothing is said.
     #[serde(default = "default_outputs")]
     pub outputs: Vec<Placed<OutputDeclaration>>,
+}
+
+/// A deliberate difference from a document that a profile follows.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct DifferenceDeclaration {
+    /// The document.
+    pub document: String,
+    /// The file on the machines, or what else differs.
+    pub path: String,
+    /// What of it: a flag, a key, a line.
+    pub what: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// A part that is read later, when the node that it is for is known.

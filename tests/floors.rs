@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Every module and its floor.
-const FLOORS: [(&str, u8); 20] = [
+const FLOORS: [(&str, u8); 21] = [
     ("error", 0),
     ("digest", 0),
     ("epoch", 0),
     ("version", 0),
     ("disk", 0),
+    ("shipped", 0),
     ("process", 0),
     ("terminal", 0),
     ("document", 1),

@@ -1,6 +1,6 @@
 //! Profiles and overlays that are wrong: each is told with its place, all at once, with the nearest name, and with the
 //! right exit code (rows 83, 84, 87 and 88 of the quality plan, and what is behind them).
-#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests look at the disk, and panic")]
+#![expect(clippy::disallowed_methods, reason = "tests look at the disk")]
 
 mod support;
 

@@ -78,7 +78,7 @@ fn file_entry(
             (Node::File(Content::inline(text)), *executable)
         }
     };
-    let mut entry = Entry::new(node, format!("overlay {}: {}", one.overlay.name, file.file));
+    let mut entry = Entry::new(node, format!("overlay {}: {}", one.overlay.name, file.origin()));
     if !matches!(entry.node, Node::Symlink(_)) {
         let usual = match (is_secret, executable) {
             (true, false) => 0o600,

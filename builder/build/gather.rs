@@ -73,7 +73,13 @@ pub fn lock(plan: &Plan, old: Option<&Lock>, update: &Update, store: &Store, opt
     let kept = old.and_then(|old| old.imported.fingerprint.clone());
     let fingerprint = if plan.keyed { plan.imported.fingerprint.clone() } else { kept };
     let imported = Imported { files: plan.imported.files.clone(), fingerprint };
-    faults.finish(Lock { seed: old.and_then(|old| old.seed.clone()), sources, imported, digest: None })
+    faults.finish(Lock {
+        seed: old.and_then(|old| old.seed.clone()),
+        sources,
+        imported,
+        overlays: plan.inside(),
+        digest: None,
+    })
 }
 
 fn check_named(plan: &Plan, update: &Update) -> Result<()> {

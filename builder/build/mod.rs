@@ -133,6 +133,21 @@ pub fn check_lock(profile: &Profile, lock: Option<&Lock>, plan: &Plan) -> Result
     for reason in lock.staleness(&plan.wanted()) {
         stale(reason.to_string());
     }
+    let inside = plan.inside();
+    for (name, digest) in inside.iter().filter(|(name, digest)| lock.overlays.get(*name) != Some(*digest)) {
+        stale(match lock.overlays.contains_key(name) {
+            true => format!(
+                "the lock is stale: the overlay {name} inside this mastermold is another one ({})",
+                digest.short()
+            ),
+            false => format!("the lock is stale: the overlay {name}, which is inside mastermold, is not in it"),
+        });
+    }
+    for name in lock.overlays.keys().filter(|name| !inside.contains_key(*name)) {
+        stale(format!(
+            "the lock is stale: the overlay {name} is in it, and does not come from inside mastermold any more"
+        ));
+    }
     let (locked, read) = (&lock.imported, &plan.imported);
     for path in read.files.keys().filter(|path| !locked.files.contains_key(*path)) {
         stale(format!("the lock is stale: the imported file {path} is not in it"));

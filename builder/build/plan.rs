@@ -15,7 +15,7 @@ use crate::digest::Digest;
 use crate::document::nearest;
 use crate::error::{Error, Faults, Place, Result};
 use crate::overlay::declare::Provision;
-use crate::overlay::{self, Overlay};
+use crate::overlay::{self, Home, Overlay};
 use crate::pki::Seed;
 use crate::profile::lock::{Imported, Locked, Wanted};
 use crate::profile::{Lock, Profile};
@@ -23,8 +23,8 @@ use crate::tree::{Tree, TreePath};
 
 /// A profile, its overlays, a lock and a seed, resolved.
 pub struct Plan {
-    /// The overlays that the profile names, in its order, with their digests.
-    pub overlays: Vec<(String, Digest)>,
+    /// The overlays that the profile names, in its order.
+    pub overlays: Vec<PlannedOverlay>,
     /// The machines, in the order of the profile.
     pub nodes: Vec<NodePlan>,
     /// Every source that a node wants.
@@ -45,6 +45,17 @@ pub struct Plan {
     pub missing: Vec<Error>,
     /// Whether a seed was given: without one every secret and every certificate is empty.
     pub keyed: bool,
+}
+
+/// An overlay that a plan is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedOverlay {
+    /// Its name.
+    pub name: String,
+    /// SHA-256 over everything that it is.
+    pub digest: Digest,
+    /// Where it was found.
+    pub home: Home,
 }
 
 /// Shows what it is for, and nothing of what is secret.
@@ -122,7 +133,8 @@ impl Plan {
             keys.findings.finish().into_iter().for_each(|error| faults.push(error));
         }
         let salts = profile.nodes.iter().map(|node| keys.salt(&node.name)).collect::<Result<_>>()?;
-        let overlays = overlays.into_iter().map(|overlay| (overlay.name, overlay.digest)).collect();
+        let planned = |Overlay { name, digest, home, .. }: Overlay| PlannedOverlay { name, digest, home };
+        let overlays = overlays.into_iter().map(planned).collect();
         let imported = Imported {
             files: keys.imports.files.clone(),
             fingerprint: seed.map(|seed| keys.imports.fingerprint(seed)).transpose()?.flatten(),
@@ -146,8 +158,15 @@ impl Plan {
 
     /// One digest over all overlays: their names and contents in order.
     pub fn overlays_digest(&self) -> Digest {
-        let text: String = self.overlays.iter().map(|(name, digest)| format!("{digest}  {name}\n")).collect();
+        let line = |overlay: &PlannedOverlay| format!("{}  {}\n", overlay.digest, overlay.name);
+        let text: String = self.overlays.iter().map(line).collect();
         Digest::of(text.as_bytes())
+    }
+
+    /// The overlays that came from inside the program, which another version of it may have otherwise: a lock pins them.
+    pub fn inside(&self) -> BTreeMap<String, Digest> {
+        let inside = self.overlays.iter().filter(|overlay| overlay.home == Home::Program);
+        inside.map(|overlay| (overlay.name.clone(), overlay.digest)).collect()
     }
 
     /// What a lock must have: each source with the globs of its members.
@@ -187,7 +206,7 @@ fn load_overlays(profile: &Profile) -> Result<Vec<Overlay>> {
             let error = Error::usage(format!("there is no overlay `{}`", name.value)).at(&name.place);
             faults.push(match nearest(name, known.iter().map(String::as_str)) {
                 Some(near) => error.advise(format!("did you mean `{near}`?")),
-                None => error.advise("overlays are folders below overlays/ with an overlay.toml"),
+                None => error.advise("overlays are folders below overlays/ with an overlay.toml, or inside mastermold"),
             });
             continue;
         }

@@ -4,6 +4,7 @@ mod build;
 mod csr;
 mod explain;
 mod export;
+mod init;
 mod inspect;
 mod key;
 mod lock;
@@ -61,6 +62,8 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Start a project: a profile to edit, overlays to change, what comes next.
+    Init(init::Init),
     /// Show what a profile asks for: every node's files with mode, layer and origin.
     Plan(plan::Plan),
     /// Pin every source of a profile: fetch it, hash it, write the lock.
@@ -100,6 +103,7 @@ impl Cli {
     /// Does what was asked.
     pub fn run(&self, printer: &Printer) -> Result<()> {
         match &self.command {
+            Command::Init(verb) => verb.run(printer),
             Command::Plan(verb) => verb.run(printer),
             Command::Lock(verb) => verb.run(printer),
             Command::Fetch(verb) => verb.run(printer),

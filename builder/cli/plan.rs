@@ -147,7 +147,7 @@ fn head<'a>(profile: &'a Profile, plan: &'a build::Plan, lock: Option<&Lock>) ->
         cluster: &profile.declared.cluster.name,
         version: profile.declared.cluster.version.to_string(),
         epoch: profile.epoch.to_string(),
-        overlays: plan.overlays.iter().map(|(name, _)| name.as_str()).collect(),
+        overlays: plan.overlays.iter().map(|overlay| overlay.name.as_str()).collect(),
         sources,
         outputs: profile.declared.outputs.iter().map(|declared| output(declared)).collect(),
         admin: plan.admin.keys().map(String::as_str).collect(),

@@ -1,4 +1,5 @@
-//! Overlays: folders of files and declarations, the unit of composition.
+//! Overlays: folders of files and declarations, the unit of composition. A project's own come first, then those that the
+//! program carries inside itself.
 //!
 //! ```text
 //! overlays/NAME/overlay.toml   declarations, rendered for each node that the overlay is active on
@@ -13,12 +14,14 @@ pub mod scope;
 pub mod template;
 pub mod units;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::digest::{Digest, Hasher};
 use crate::disk::{self, Kind};
 use crate::document::{self, Value};
 use crate::error::{Error, Faults, Result};
+use crate::shipped;
 use crate::tree::TreePath;
 
 pub use declare::{Declarations, Mode};
@@ -27,6 +30,10 @@ pub use template::Engine;
 
 /// The largest file of an overlay. Overlays hold text; what is larger is a source.
 const LARGEST_FILE: u64 = 16 << 20;
+/// The file with an overlay's declarations.
+const DECLARATIONS: &str = "overlay.toml";
+/// The folder with its files.
+const ROOT: &str = "root";
 /// The end of a template's name.
 const TEMPLATE: &str = ".j2";
 
@@ -35,6 +42,8 @@ const TEMPLATE: &str = ".j2";
 pub struct Overlay {
     /// Its folder's name.
     pub name: String,
+    /// Where it was found.
+    pub home: Home,
     /// `overlay.toml`.
     pub declarations: Value,
     /// What is in `root/`, sorted by path.
@@ -50,7 +59,7 @@ pub struct OverlayFile {
     pub path: TreePath,
     /// What it is.
     pub content: OverlayContent,
-    /// The file in the project, for errors and `explain`.
+    /// The file in the project or the program, for errors.
     pub file: String,
 }
 
@@ -77,20 +86,51 @@ pub enum OverlayContent {
     Directory,
 }
 
+/// Where an overlay was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Home {
+    /// In the project.
+    Project,
+    /// Inside the program.
+    Program,
+}
+
+/// How errors name what is inside the program, before its path.
+const INSIDE: &str = "mastermold:";
+
+/// Something in an overlay's folder, by its path from there.
+type Found = (PathBuf, FoundContent);
+
+enum FoundContent {
+    File { bytes: Vec<u8>, executable: bool },
+    Symlink(PathBuf),
+    Directory,
+    Other,
+}
+
 impl Overlay {
-    /// Loads `overlays/NAME` of a project.
+    /// Loads `overlays/NAME` of a project, or the one of this name that the program carries.
     pub fn load(project: &Path, name: &str) -> Result<Overlay> {
         let folder = PathBuf::from("overlays").join(name);
-        let declared = folder.join("overlay.toml");
-        let bytes = disk::read_beneath(project, &declared, LARGEST_FILE)?;
-        let file = declared.display().to_string();
-        let text = String::from_utf8(bytes).map_err(|_| Error::usage(format!("{file} is not UTF-8")))?;
+        let (home, shown, declared, found) = match disk::exists(&project.join(&folder).join(DECLARATIONS)) {
+            true => {
+                let declared = disk::read_beneath(project, &folder.join(DECLARATIONS), LARGEST_FILE)?;
+                let found = read_root(project, &folder.join(ROOT))?;
+                (Home::Project, folder.display().to_string(), declared, found)
+            }
+            false => {
+                let (declared, found) = shipped_overlay(name)?;
+                (Home::Program, format!("{INSIDE}{}", folder.display()), declared, found)
+            }
+        };
+        let file = format!("{shown}/{DECLARATIONS}");
+        let text = String::from_utf8(declared).map_err(|_| Error::usage(format!("{file} is not UTF-8")))?;
         let mut faults = Faults::new();
         let declarations = Value::parse(&text, &file)?;
         faults.note(document::unknown_keys::<Declarations>(&declarations));
-        let files = faults.note(load_root(project, &folder.join("root"))).unwrap_or_default();
+        let files = faults.note(overlay_files(found, &format!("{shown}/{ROOT}"))).unwrap_or_default();
         let digest = digest(&text, &files);
-        faults.finish(Overlay { name: name.to_owned(), declarations, files, digest })
+        faults.finish(Overlay { name: name.to_owned(), home, declarations, files, digest })
     }
 
     /// Whether a value that differs from an earlier overlay's is meant.
@@ -99,22 +139,62 @@ impl Overlay {
     }
 }
 
-/// The names of all overlays of a project.
-pub fn names(project: &Path) -> Result<Vec<String>> {
-    let folder = project.join("overlays");
-    let names = disk::names(&folder)?;
-    Ok(names.into_iter().filter(|name| disk::exists(&folder.join(name).join("overlay.toml"))).collect())
+impl OverlayFile {
+    /// The file as manifests name it: the same wherever the overlay was found.
+    pub fn origin(&self) -> &str {
+        self.file.strip_prefix(INSIDE).unwrap_or(&self.file)
+    }
 }
 
-fn load_root(project: &Path, root: &Path) -> Result<Vec<OverlayFile>> {
+/// The names of all overlays that a project can use: its own, and those inside the program.
+pub fn names(project: &Path) -> Result<BTreeSet<String>> {
+    let folder = project.join("overlays");
+    let own = disk::names(&folder)?.into_iter().filter(|name| disk::exists(&folder.join(name).join(DECLARATIONS)));
+    Ok(own.chain(shipped::overlays().map(str::to_owned)).collect())
+}
+
+/// The declarations of an overlay inside the program, and what is in its root.
+fn shipped_overlay(name: &str) -> Result<(Vec<u8>, Vec<Found>)> {
+    let folder = format!("overlays/{name}");
+    let declared = shipped::file(&format!("{folder}/{DECLARATIONS}"));
+    let declared = declared.ok_or_else(|| Error::usage(format!("there is no overlay `{name}`")))?;
+    let root = format!("{folder}/{ROOT}");
+    let found = shipped::below(&root).map(|(path, file)| {
+        let content = FoundContent::File { bytes: file.bytes.to_vec(), executable: false };
+        (PathBuf::from(path), content)
+    });
+    Ok((declared.bytes.to_vec(), found.collect()))
+}
+
+/// What is in the root of an overlay of the project.
+fn read_root(project: &Path, root: &Path) -> Result<Vec<Found>> {
     let at = project.join(root);
     if disk::kind(&at)?.is_none() {
         return Ok(Vec::new());
     }
     let mut faults = Faults::new();
-    let mut files: Vec<OverlayFile> = Vec::new();
+    let mut found = Vec::new();
     for (path, kind) in disk::walk(&at)? {
-        let Some(file) = faults.note(load_file(project, &root.join(&path), &path, kind)) else { continue };
+        let file = root.join(&path);
+        let content = match kind {
+            Kind::Directory => Ok(FoundContent::Directory),
+            Kind::Other => Ok(FoundContent::Other),
+            Kind::Symlink => disk::read_link(&project.join(&file)).map(FoundContent::Symlink),
+            Kind::File { executable } => {
+                disk::read_beneath(project, &file, LARGEST_FILE).map(|bytes| FoundContent::File { bytes, executable })
+            }
+        };
+        found.extend(faults.note(content).map(|content| (path, content)));
+    }
+    faults.finish(found)
+}
+
+fn overlay_files(found: Vec<Found>, root: &str) -> Result<Vec<OverlayFile>> {
+    let mut faults = Faults::new();
+    let mut files: Vec<OverlayFile> = Vec::new();
+    for (path, content) in found {
+        let shown = format!("{root}/{}", path.display());
+        let Some(file) = faults.note(overlay_file(&path, content, shown)) else { continue };
         if let Some(twin) = files.iter().find(|other| other.path == file.path) {
             faults.push(
                 Error::usage(format!("{} and {} are both {}", twin.file, file.file, file.path)).advise("remove one"),
@@ -127,32 +207,29 @@ fn load_root(project: &Path, root: &Path) -> Result<Vec<OverlayFile>> {
     faults.finish(files)
 }
 
-fn load_file(project: &Path, file: &Path, path: &Path, kind: Kind) -> Result<OverlayFile> {
-    let shown = file.display().to_string();
+fn overlay_file(path: &Path, content: FoundContent, shown: String) -> Result<OverlayFile> {
     let named = path.to_str().ok_or_else(|| Error::usage(format!("the name of {shown} is not UTF-8")))?;
     let (path, is_template) = match named.strip_suffix(TEMPLATE) {
-        Some(stripped) if matches!(kind, Kind::File { .. }) => (stripped, true),
+        Some(stripped) if matches!(content, FoundContent::File { .. }) => (stripped, true),
         _ => (named, false),
     };
     let path = TreePath::from_relative(path).map_err(|error| error.context(&shown))?;
-    let content = match kind {
-        Kind::Directory => OverlayContent::Directory,
-        Kind::Other => return Err(Error::policy(format!("{shown} is a device, FIFO or socket")).advise("remove it")),
-        Kind::Symlink => {
-            let target = disk::read_link(&project.join(file))?;
+    let content = match content {
+        FoundContent::Directory => OverlayContent::Directory,
+        FoundContent::Other => {
+            return Err(Error::policy(format!("{shown} is a device, FIFO or socket")).advise("remove it"));
+        }
+        FoundContent::Symlink(target) => {
             let target = target.to_str().ok_or_else(|| Error::usage(format!("the target of {shown} is not UTF-8")))?;
             OverlayContent::Symlink(target.to_owned())
         }
-        Kind::File { executable } => {
-            let bytes = disk::read_beneath(project, file, LARGEST_FILE)?;
-            match is_template {
-                false => OverlayContent::File { bytes, executable },
-                true => OverlayContent::Template {
-                    source: String::from_utf8(bytes).map_err(|_| Error::usage(format!("{shown} is not UTF-8")))?,
-                    executable,
-                },
-            }
-        }
+        FoundContent::File { bytes, executable } => match is_template {
+            false => OverlayContent::File { bytes, executable },
+            true => OverlayContent::Template {
+                source: String::from_utf8(bytes).map_err(|_| Error::usage(format!("{shown} is not UTF-8")))?,
+                executable,
+            },
+        },
     };
     Ok(OverlayFile { path, content, file: shown })
 }

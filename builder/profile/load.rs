@@ -37,11 +37,11 @@ pub fn find_project(file: &Path) -> Result<(PathBuf, PathBuf)> {
         return Err(Error::usage(format!("there is no profile {}", file.display())));
     }
     let absolute = disk::canonical(folder)?.join(name);
-    let project = absolute.ancestors().skip(1).find(|folder| disk::exists(&folder.join("overlays")));
-    let project = project.ok_or_else(|| {
-        let message = format!("{} is in no project: no directory above it holds overlays/", file.display());
-        Error::usage(message)
-    })?;
+    let above = || absolute.ancestors().skip(1);
+    let holds_overlays = above().find(|folder| disk::exists(&folder.join("overlays")));
+    // A project that has none of its own takes those inside the program.
+    let profiles = above().find(|folder| folder.file_name().is_some_and(|name| name == "profiles"));
+    let project = holds_overlays.or_else(|| profiles?.parent()).or_else(|| absolute.parent()).unwrap_or(&absolute);
     let below = absolute.strip_prefix(project).unwrap_or(&absolute).to_path_buf();
     Ok((project.to_path_buf(), below))
 }
@@ -73,16 +73,19 @@ pub fn load_layers(project: &Path, file: &Path) -> Result<Vec<Value>> {
         let bytes = disk::read_beneath(project, &file, LARGEST).map_err(told)?;
         let text = String::from_utf8(bytes).map_err(|_| Error::usage(format!("{shown} is not UTF-8")))?;
         let document = Value::parse(&text, &shown)?;
-        next = match document.get("extends") {
-            None => None,
-            Some(base) => Some((extended(&file, base)?, Some(base.place.clone()))),
-        };
+        let place = document.get("extends").map(|base| base.place.clone());
+        next = base_of(&file, &document)?.map(|base| (base, place));
         layers.push(document);
         chain.push(file);
     }
     layers.push(Value::parse(DEFAULTS, "(built-in defaults)")?);
     layers.reverse();
     Ok(layers)
+}
+
+/// The profile that a profile's document extends, by its path from the project's root.
+pub fn base_of(file: &Path, document: &Value) -> Result<Option<PathBuf>> {
+    document.get("extends").map(|base| extended(file, base)).transpose()
 }
 
 /// The path from the project's root that `extends` names, relative to the file that it stands in.

@@ -10,6 +10,10 @@
 //! path = "pki/ca.crt"
 //! sha256 = "..."
 //!
+//! [[overlays]]                  # overlays that came from inside the program
+//! name = "etcd"
+//! sha256 = "..."
+//!
 //! [[sources]]
 //! name = "etcd"
 //! from = "url https://example.org/etcd.tar.gz"
@@ -49,6 +53,8 @@ pub struct Lock {
     pub sources: BTreeMap<Wanted, Locked>,
     /// What is imported.
     pub imported: Imported,
+    /// The digests of the overlays that came from inside the program: those of the project are under version control.
+    pub overlays: BTreeMap<String, Digest>,
     /// SHA-256 of the lock's bytes.
     pub digest: Option<Digest>,
 }
@@ -153,6 +159,8 @@ struct LockDocument {
     #[serde(default)]
     files: Vec<Placed<FileDocument>>,
     #[serde(default)]
+    overlays: Vec<Placed<OverlayDocument>>,
+    #[serde(default)]
     sources: Vec<Placed<SourceDocument>>,
 }
 
@@ -160,6 +168,13 @@ struct LockDocument {
 #[serde(deny_unknown_fields)]
 struct FileDocument {
     path: String,
+    sha256: Digest,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OverlayDocument {
+    name: String,
     sha256: Digest,
 }
 
@@ -202,10 +217,15 @@ impl Lock {
         let mut faults = Faults::new();
         let imported = Imported { files: BTreeMap::new(), fingerprint: read.imports };
         let digest = Some(Digest::of(text.as_bytes()));
-        let mut lock = Lock { seed: read.seed, sources: BTreeMap::new(), imported, digest };
+        let mut lock = Lock { seed: read.seed, imported, digest, ..Lock::default() };
         for Placed { place, value: FileDocument { path, sha256 } } in read.files {
             if lock.imported.files.insert(path.clone(), sha256).is_some() {
                 faults.push(Error::usage(format!("the file `{path}` is locked twice")).at(&place));
+            }
+        }
+        for Placed { place, value: OverlayDocument { name, sha256 } } in read.overlays {
+            if lock.overlays.insert(name.clone(), sha256).is_some() {
+                faults.push(Error::usage(format!("the overlay `{name}` is locked twice")).at(&place));
             }
         }
         for source in read.sources {
@@ -248,6 +268,9 @@ impl Lock {
         }
         for (path, sha256) in &self.imported.files {
             text += &format!("\n[[files]]\npath = {}\nsha256 = \"{sha256}\"\n", quote(path));
+        }
+        for (name, sha256) in &self.overlays {
+            text += &format!("\n[[overlays]]\nname = {}\nsha256 = \"{sha256}\"\n", quote(name));
         }
         for (wanted, locked) in &self.sources {
             text += &format!("\n[[sources]]\nname = {}\nfrom = {}\n", quote(&wanted.name), quote(&wanted.from));
@@ -334,7 +357,8 @@ mod tests {
         let wanted = Wanted { name: "etcd".into(), from: "url https://example.org/x".into() };
         let files = BTreeMap::from([("pki/\"ca\".crt".to_owned(), Digest::of(b"y"))]);
         let imported = Imported { files, fingerprint: Some("cd".into()) };
-        Lock { seed: Some("ab".into()), sources: BTreeMap::from([(wanted, locked)]), imported, digest: None }
+        let overlays = BTreeMap::from([("base".to_owned(), Digest::of(b"z"))]);
+        Lock { seed: Some("ab".into()), sources: BTreeMap::from([(wanted, locked)]), imported, overlays, digest: None }
     }
 
     #[test]
@@ -361,6 +385,7 @@ mod tests {
             text.replace("seed = ", "<<<<<<< HEAD\nseed = "),
             text.replace("size = 17", "size = 17\nsize = 17"),
             format!("{text}\n[[sources]]{source}"),
+            format!("{text}\n[[overlays]]\nname = \"base\"\nsha256 = \"{digest}\"\n"),
             text[..text.len() - 20].to_owned(),
             String::new(),
         ];

@@ -523,3 +523,51 @@ fn a_difference_from_a_document_is_planned_and_has_a_reason() {
     let text = project(&differs(" "), OVERLAY, TEMPLATE).fails(2, &["plan", "profiles/p.toml"]);
     assert!(text.contains("a difference without a reason; say why"), "{text}");
 }
+
+#[test]
+fn a_source_of_the_profile_is_another_place_or_another_way() {
+    let overlay = format!(
+        "{OVERLAY}\n[sources.tool]\ndeb = \"tool\"\nmembers = {{ \"usr/bin/*\" = \"/usr/bin/\" }}\n[sources.other]\nurl = \"https://example.org/o\"\nchecksum-url = \"https://example.org/o.sha256\"\ninstall = {{ path = \"/usr/bin/o\" }}\n"
+    );
+    let planned = |sources: &str| -> serde_json::Value {
+        let base = format!("{GOOD}{sources}");
+        let project = Project::new(&[
+            ("profiles/base/b.toml", base.as_str()),
+            ("profiles/p.toml", "extends = \"base/b.toml\"\n"),
+            (
+                "profiles/q.toml",
+                &format!("extends = \"base/b.toml\"\n[sources.tool]\nurl = \"https://example.org/q\"\n"),
+            ),
+            ("overlays/base/overlay.toml", &overlay),
+            ("overlays/base/root/etc/server.conf.j2", TEMPLATE),
+        ]);
+        let read = |name: &str| -> serde_json::Value {
+            let plan: serde_json::Value =
+                serde_json::from_str(&project.must(&["plan", name, "--format", "json"])).unwrap();
+            serde_json::json!([plan["sources"], plan["nodes"][0]["pending"]])
+        };
+        serde_json::json!([read("profiles/p.toml"), read("profiles/q.toml")])
+    };
+    // From elsewhere, going where it went.
+    let plan = planned("[sources.tool]\nurl = \"https://example.org/t.tar\"\n");
+    assert_eq!(plan[0][0]["tool"][0]["from"], "url https://example.org/t.tar");
+    assert_eq!(plan[0][0]["tool"][0]["members"], serde_json::json!(["usr/bin/*"]));
+    // A profile that extends it has the last word.
+    assert_eq!(plan[1][0]["tool"][0]["from"], "url https://example.org/q");
+    // From elsewhere, going elsewhere.
+    let plan = planned("[sources.tool]\nurl = \"https://example.org/t.tar\"\nmembers = { \"t/bin/*\" = \"/opt/\" }\n");
+    assert_eq!(plan[0][0]["tool"][0]["members"], serde_json::json!(["t/bin/*"]));
+    // One more member of the same.
+    let plan = planned("[sources.tool]\nmembers = { \"usr/lib/*\" = \"/usr/lib/\" }\n");
+    assert_eq!(plan[0][0]["tool"][0]["from"], "deb tool amd64");
+    assert_eq!(plan[0][0]["tool"][0]["members"], serde_json::json!(["usr/bin/*", "usr/lib/*"]));
+    // The publisher's word of one place is none of another's.
+    let plan = planned(
+        "[sources.other]\npath = \"profiles/p.toml\"\n[sources.tool]\npath = \"profiles/p.toml\"\ninstall = { path = \"/opt/t\" }\n",
+    );
+    assert_eq!(plan[0][0]["other"][0]["from"], "path profiles/p.toml");
+    assert_eq!(
+        plan[0][1],
+        serde_json::json!([{"path": "/opt/t", "source": "tool"}, {"path": "/usr/bin/o", "source": "other"}])
+    );
+}

@@ -58,7 +58,7 @@ pub fn merge(overlays: &BTreeMap<String, Value>, profile: Option<&Value>) -> BTr
     for (name, field) in profile.and_then(Value::as_table).into_iter().flatten() {
         match (&field.value.data, merged.get(name)) {
             (Data::Boolean(false), _) => drop(merged.remove(name)),
-            (_, Some(base)) => drop(merged.insert(name.clone(), crate::profile::merge(base, &field.value))),
+            (_, Some(base)) => drop(merged.insert(name.clone(), crate::profile::merge_source(base, &field.value))),
             (_, None) => drop(merged.insert(name.clone(), field.value.clone())),
         }
     }

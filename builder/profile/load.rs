@@ -117,7 +117,7 @@ pub fn merge_all(layers: &[Value]) -> Result<Value> {
         }
         merged = Some(match merged {
             None => layer.clone(),
-            Some(base) => merge(&base, layer),
+            Some(base) => merge_layer(&base, layer),
         });
     }
     let merged = merged.ok_or_else(|| Error::bug("a profile without layers"))?;
@@ -127,6 +127,50 @@ pub fn merge_all(layers: &[Value]) -> Result<Value> {
     let list = Table::from([("nodes".to_owned(), Field { key: place.clone(), value: nodes })]);
     let list = Value { place: merged.place.clone(), data: Data::Table(Arc::new(list)) };
     faults.finish(merge(&merged, &list))
+}
+
+/// One layer laid on those before it.
+fn merge_layer(base: &Value, over: &Value) -> Value {
+    let merged = merge(base, over);
+    let (Some(below), Some(above)) = (base.get("sources"), over.get("sources")) else { return merged };
+    let (Some(below), Some(above), Some(table)) = (below.as_table(), above.as_table(), merged.as_table()) else {
+        return merged;
+    };
+    let mut sources = below.clone();
+    for (name, field) in above {
+        let value = below.get(name).map_or_else(|| field.value.clone(), |old| merge_source(&old.value, &field.value));
+        sources.insert(name.clone(), Field { key: field.key.clone(), value });
+    }
+    let mut table = table.clone();
+    if let Some(field) = table.get_mut("sources") {
+        field.value.data = Data::Table(Arc::new(sources));
+    }
+    Value { place: merged.place, data: Data::Table(Arc::new(table)) }
+}
+
+/// Where a source comes from, what its publisher says of that, and where it goes.
+const FROM: [&str; 3] = ["url", "path", "deb"];
+const STATED: [&str; 2] = ["sha256", "checksum-url"];
+const TO: [&str; 3] = ["install", "members", "image"];
+
+/// A source laid on one of the same name. What says where it comes from is replaced whole, with what was said of that, and
+/// so is what says where it goes: half of the one and half of the other would be neither. Members alone are added.
+pub fn merge_source(base: &Value, over: &Value) -> Value {
+    let (Some(below), Some(above)) = (base.as_table(), over.as_table()) else { return over.clone() };
+    let gives = |keys: &[&str]| keys.iter().any(|key| above.contains_key(*key));
+    let moved = gives(&FROM);
+    let mut kept = below.clone();
+    let replaced = [
+        (&FROM[..], moved),
+        (&["not-secret"], moved),
+        (&STATED, moved || gives(&STATED)),
+        (&["install", "image"], gives(&TO)),
+        (&["members"], gives(&["install", "image"]) || moved && gives(&["members"])),
+    ];
+    for (keys, _) in replaced.iter().filter(|(_, gone)| *gone) {
+        keys.iter().for_each(|key| drop(kept.remove(*key)));
+    }
+    merge(&Value { place: base.place.clone(), data: Data::Table(Arc::new(kept)) }, over)
 }
 
 /// `over` laid on `base`: tables are merged, anything else is replaced.

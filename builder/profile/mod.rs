@@ -23,7 +23,7 @@ use crate::epoch::Epoch;
 use crate::error::{Error, Faults, Result};
 use crate::overlay::{Engine, Global, Scope};
 
-pub use load::{base_of, merge};
+pub use load::{base_of, merge, merge_source};
 pub use lock::Lock;
 pub use schema::{
     Arch, DifferenceDeclaration, LayersDeclaration, NodeDeclaration, OutputDeclaration, ProfileDeclaration,

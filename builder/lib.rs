@@ -28,6 +28,7 @@ pub mod document;
 pub mod tree;
 // F2: engines.
 pub mod archive;
+pub mod image;
 pub mod overlay;
 pub mod pki;
 pub mod sign;

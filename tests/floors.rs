@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Every module and its floor.
-const FLOORS: [(&str, u8); 21] = [
+const FLOORS: [(&str, u8); 22] = [
     ("error", 0),
     ("digest", 0),
     ("epoch", 0),
@@ -18,6 +18,7 @@ const FLOORS: [(&str, u8); 21] = [
     ("document", 1),
     ("tree", 1),
     ("archive", 2),
+    ("image", 2),
     ("overlay", 2),
     ("pki", 2),
     ("sign", 2),
@@ -116,7 +117,8 @@ fn no_component_is_known_to_the_program() {
     for (file, _, text) in program() {
         for line in text.lines() {
             for known in ["/etc/kubernetes", "kube-", "kubelet", "etcd", "containerd", "kubeadm"] {
-                if line.contains(known) {
+                // The annotation that archives of images carry is a name of their format.
+                if line.replace("io.containerd.image.name", "").contains(known) {
                     wrong.push(format!("{file}: {}", line.trim()));
                 }
             }

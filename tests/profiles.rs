@@ -534,10 +534,7 @@ fn a_source_of_the_profile_is_another_place_or_another_way() {
         let project = Project::new(&[
             ("profiles/base/b.toml", base.as_str()),
             ("profiles/p.toml", "extends = \"base/b.toml\"\n"),
-            (
-                "profiles/q.toml",
-                &format!("extends = \"base/b.toml\"\n[sources.tool]\nurl = \"https://example.org/q\"\n"),
-            ),
+            ("profiles/q.toml", "extends = \"base/b.toml\"\n[sources.tool]\nurl = \"https://example.org/q\"\n"),
             ("overlays/base/overlay.toml", &overlay),
             ("overlays/base/root/etc/server.conf.j2", TEMPLATE),
         ]);
@@ -557,6 +554,11 @@ fn a_source_of_the_profile_is_another_place_or_another_way() {
     // From elsewhere, going elsewhere.
     let plan = planned("[sources.tool]\nurl = \"https://example.org/t.tar\"\nmembers = { \"t/bin/*\" = \"/opt/\" }\n");
     assert_eq!(plan[0][0]["tool"][0]["members"], serde_json::json!(["t/bin/*"]));
+    // Where the overlay is not, another place for its source is nothing.
+    let here = overlay.replacen("summary", "when = \"node.name == 'a'\"\nsummary", 1);
+    let moved = format!("{GOOD}\n[sources.tool]\nurl = \"https://example.org/t.tar\"\n");
+    let plan = project(&moved, &here, TEMPLATE).must(&["plan", "profiles/p.toml"]);
+    assert_eq!(plan.matches("[source tool: usr/bin/*]").count(), 1, "{plan}");
     // One more member of the same.
     let plan = planned("[sources.tool]\nmembers = { \"usr/lib/*\" = \"/usr/lib/\" }\n");
     assert_eq!(plan[0][0]["tool"][0]["from"], "deb tool amd64");
@@ -570,4 +572,60 @@ fn a_source_of_the_profile_is_another_place_or_another_way() {
         plan[0][1],
         serde_json::json!([{"path": "/opt/t", "source": "tool"}, {"path": "/usr/bin/o", "source": "other"}])
     );
+}
+
+#[test]
+fn a_file_that_is_not_there_yet_is_planned_and_not_locked() {
+    let project = project(
+        &format!("{GOOD}\n[sources.tool]\npath = \"files/tool\"\ninstall = {{ path = \"/usr/bin/tool\" }}\n"),
+        OVERLAY,
+        TEMPLATE,
+    );
+    let plan = project.must(&["plan", "profiles/p.toml"]);
+    assert!(plan.contains("pending /usr/bin/tool  [source tool]"), "{plan}");
+    let text = project.fails(5, &["lock", "profiles/p.toml"]);
+    assert!(text.contains("files/tool: No such file or directory"), "{text}");
+    project.write("files/tool", "#!/bin/sh\n");
+    project.must(&["pki", "init", "profiles/p.toml"]);
+    project.must(&["lock", "profiles/p.toml"]);
+    project.must(&["build", "profiles/p.toml"]);
+    // One that is gone is told, though the store still has what it was.
+    std::fs::remove_file(project.root().join("files/tool")).unwrap();
+    let text = project.fails(5, &["build", "profiles/p.toml", "--force"]);
+    assert!(text.contains("files/tool: No such file or directory"), "{text}");
+    project.write(
+        "profiles/p.toml",
+        &format!("{GOOD}\n[sources.tool]\npath = \"../tool\"\ninstall = {{ path = \"/usr/bin/tool\" }}\n"),
+    );
+    project.fails(2, &["plan", "profiles/p.toml"]);
+}
+
+#[test]
+fn what_the_profile_replaces_need_not_have_a_value() {
+    let overlay = OVERLAY.replace("items = \"x,y\"", "items = \"{{ network.pod_cidr }}\"");
+    let text = project(GOOD, &overlay, TEMPLATE).fails(2, &["plan", "profiles/p.toml"]);
+    assert!(text.contains("`network.pod_cidr` is not defined here"), "{text}");
+    for value in ["\"z\"", "false", "{ expr = \"['z']\" }"] {
+        let profile = format!("{GOOD}\n[args.server]\nitems = {value}\n");
+        project(&profile, &overlay, TEMPLATE).must(&["plan", "profiles/p.toml"]);
+    }
+    // An edit needs what it edits.
+    let profile = format!("{GOOD}\n[args.server]\nitems = {{ add = [\"z\"] }}\n");
+    project(&profile, &overlay, TEMPLATE).fails(2, &["plan", "profiles/p.toml"]);
+}
+
+#[test]
+fn an_expression_is_a_value_and_no_table() {
+    let overlay = OVERLAY.replace("port = 1", "port = 1\nlabels = { a = \"1\" }\nlist = { expr = \"[1]\" }");
+    let template = "{{ vars.labels | json }} {{ vars.list | json }}\n{% for word in args('server') %}{% endfor %}\n";
+    let profile = format!(
+        "{GOOD}\n[vars.base]\nlabels = {{ expr = \"{{}}\" }}\nlist = {{ a = 2 }}\n[[outputs]]\nformat = \"tar\"\nlayers = \"merged\"\n"
+    );
+    let project = project(&profile, &overlay, template);
+    project.must(&["pki", "init", "profiles/p.toml"]);
+    project.must(&["lock", "profiles/p.toml"]);
+    project.must(&["build", "profiles/p.toml"]);
+    let archive = project.root().join("out/prod/1.0/public/a/rootfs.tar");
+    let output = std::process::Command::new("tar").arg("-xOf").arg(archive).arg("etc/server.conf").output();
+    assert_eq!(String::from_utf8(output.unwrap().stdout).unwrap().trim(), "{} {\"a\":2}");
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::images;
 use super::leak::fetched;
 use super::plan::Plan;
 use super::sources::PlannedSource;
@@ -11,7 +12,7 @@ use crate::disk;
 use crate::document::nearest;
 use crate::error::{Error, Faults, Result};
 use crate::profile::Lock;
-use crate::profile::lock::{Imported, Locked, LockedMember, Wanted};
+use crate::profile::lock::{Imported, Locked, LockedImage, LockedMember, Wanted};
 use crate::store::{self, Gathered, Location, Options, Pin, Request, Store};
 use crate::tree::Blobs as _;
 
@@ -38,16 +39,12 @@ pub fn lock(plan: &Plan, old: Option<&Lock>, update: &Update, store: &Store, opt
         Update::Named(names) if names.contains(&wanted.name) => None,
         _ => old?.sources.get(wanted),
     };
-    let patterns =
-        |locked: &Locked| locked.members.iter().map(|member| member.pattern.clone()).collect::<BTreeSet<_>>();
     let mut sources = BTreeMap::new();
     let mut requests = Vec::new();
     for (wanted, source) in &plan.sources {
         let kept = keep(wanted);
         match kept {
-            Some(locked) if patterns(locked).iter().eq(&source.patterns) => {
-                drop(sources.insert(wanted.clone(), locked.clone()))
-            }
+            Some(locked) if serves(locked, source) => drop(sources.insert(wanted.clone(), locked.clone())),
             _ => requests.push((wanted, source, request(wanted, source, kept))),
         }
     }
@@ -56,7 +53,8 @@ pub fn lock(plan: &Plan, old: Option<&Lock>, update: &Update, store: &Store, opt
         store::gather(store, &requests.iter().map(|(_, _, request)| request.clone()).collect::<Vec<_>>(), options);
     for ((wanted, source, _), result) in requests.into_iter().zip(results) {
         if let Some(gathered) = faults.note(result.map_err(|error| error.at(&source.place))) {
-            let locked = locked(gathered);
+            let mut locked = locked(gathered);
+            locked.images = lock_images(wanted, source, &locked, store, &mut faults);
             faults.note(look_into(wanted, source, &locked, store).map_err(|error| error.at(&source.place)));
             sources.insert(wanted.clone(), locked);
         }
@@ -82,6 +80,27 @@ pub fn lock(plan: &Plan, old: Option<&Lock>, update: &Update, store: &Store, opt
     })
 }
 
+/// Whether what is pinned is what is wanted.
+fn serves(locked: &Locked, source: &PlannedSource) -> bool {
+    let patterns: BTreeSet<&String> = locked.members.iter().map(|member| &member.pattern).collect();
+    let recipes: BTreeSet<&Digest> = locked.images.iter().map(|image| &image.recipe).collect();
+    patterns.into_iter().eq(&source.patterns) && recipes.into_iter().eq(source.images.keys())
+}
+
+fn lock_images(
+    wanted: &Wanted,
+    source: &PlannedSource,
+    locked: &Locked,
+    store: &Store,
+    faults: &mut Faults,
+) -> Vec<LockedImage> {
+    let lock =
+        |recipe: &images::Recipe| recipe.lock(&wanted.name, locked, store).map_err(|error| error.at(&source.place));
+    let mut images: Vec<_> = source.images.values().filter_map(|recipe| faults.note(lock(recipe))).collect();
+    images.sort();
+    images
+}
+
 fn check_named(plan: &Plan, update: &Update) -> Result<()> {
     let Update::Named(names) = update else { return Ok(()) };
     let known: Vec<&str> = plan.sources.keys().map(|wanted| wanted.name.as_str()).collect();
@@ -105,7 +124,7 @@ fn request(wanted: &Wanted, source: &PlannedSource, locked: Option<&Locked>) -> 
         name: wanted.name.clone(),
         location,
         pin: locked.map(|locked| Pin { digest: locked.sha256, size: locked.size }),
-        members: source.patterns.clone(),
+        members: source.patterns.iter().cloned().collect(),
         limit: source.limit,
     }
 }
@@ -120,15 +139,25 @@ fn locked(gathered: Gathered) -> Locked {
     };
     let mut members: Vec<_> = gathered.members.into_iter().map(member).collect();
     members.sort();
-    Locked { sha256: gathered.pin.digest, size: gathered.pin.size, version: gathered.version, members }
+    Locked {
+        sha256: gathered.pin.digest,
+        size: gathered.pin.size,
+        version: gathered.version,
+        members,
+        images: Vec::new(),
+    }
 }
 
 /// Refuses a source that brings a secret: all of it goes into public layers. What is pinned was looked into, so `build`
 /// does not look again.
 fn look_into(wanted: &Wanted, source: &PlannedSource, locked: &Locked, store: &Store) -> Result<()> {
-    let itself = || (&wanted.from, (locked.sha256, locked.size));
-    let members = locked.members.iter().map(|member| (&member.path, (member.sha256, member.size)));
-    let taken = members.chain(locked.members.is_empty().then(itself)).filter(|_| !source.vouched);
+    let taken: Vec<_> = match (&locked.images[..], &locked.members[..]) {
+        ([], []) => vec![(&wanted.from, (locked.sha256, locked.size))],
+        ([], members) => members.iter().map(|member| (&member.path, (member.sha256, member.size))).collect(),
+        // All that is taken is in them, and a compressed source would show nothing.
+        (images, _) => images.iter().map(|image| (&image.name, (image.sha256, image.size))).collect(),
+    };
+    let taken = taken.into_iter().filter(|_| !source.vouched);
     let mut faults = Faults::new();
     let mut seen = BTreeSet::new();
     for (name, (digest, size)) in taken.filter(|(_, blob)| seen.insert(*blob)) {
@@ -192,13 +221,13 @@ pub fn fetch(plan: &Plan, lock: &Lock, thorough: Thorough, store: &Store, option
         let Some(locked) = lock.sources.get(wanted) else { continue };
         check_file(wanted, source, locked)?;
         if thorough == Thorough::Yes || !is_there(locked, store)? {
-            requests.push((locked, request(wanted, source, Some(locked))));
+            requests.push((locked, source, request(wanted, source, Some(locked))));
         }
     }
     let mut faults = Faults::new();
     let results =
-        store::gather(store, &requests.iter().map(|(_, request)| request.clone()).collect::<Vec<_>>(), options);
-    for ((expected, request), result) in requests.iter().zip(results) {
+        store::gather(store, &requests.iter().map(|(_, _, request)| request.clone()).collect::<Vec<_>>(), options);
+    for ((expected, source, request), result) in requests.iter().zip(results) {
         let Some(gathered) = faults.note(result) else { continue };
         let came = locked(gathered);
         if came.members != expected.members {
@@ -206,7 +235,10 @@ pub fn fetch(plan: &Plan, lock: &Lock, thorough: Thorough, store: &Store, option
             let what = other.map_or("a member that is not locked", |member| member.path.as_str());
             let message = format!("source `{}`: its members are not those that are locked: {what}", request.name);
             faults.push(Error::integrity(message).advise("run `mastermold lock --update NAME` if the change is meant"));
+            continue;
         }
+        let hash = thorough == Thorough::Yes;
+        faults.note(images::complete(&request.name, &source.images, expected, hash, store));
     }
     faults.finish(requests.len())
 }
@@ -233,6 +265,9 @@ fn check_file(wanted: &Wanted, source: &PlannedSource, locked: &Locked) -> Resul
 
 /// Whether all that a build takes of a source is in the store.
 fn is_there(locked: &Locked, store: &Store) -> Result<bool> {
+    if !locked.images.is_empty() {
+        return images::are_there(locked, store);
+    }
     if locked.members.is_empty() {
         return store.has(&locked.sha256, locked.size);
     }

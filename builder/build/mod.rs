@@ -11,6 +11,7 @@ pub mod dates;
 mod files;
 mod findings;
 pub mod gather;
+pub mod images;
 mod imports;
 pub mod keys;
 pub mod layers;

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::credentials::Credentials;
 use super::files::{check_same, glob, place_directories, place_files};
+use super::images::NodeImage;
 use super::keys::Keys;
 use super::leak::known::Known;
 use super::place::Placing;
@@ -15,14 +16,14 @@ use super::placements::Placements;
 use super::plan::{NodePlan, Pending};
 use super::scopes::{FileNames, NodeScopes};
 use super::settings::Settings;
-use super::sources::{self, PlannedSource};
+use super::sources::{self, Installed, PlannedSource};
 use crate::document::{self, Data, Placed, Table, Value};
 use crate::error::{Error, Faults, Result};
-use crate::overlay::declare::{Declarations, SourceDeclaration};
+use crate::overlay::declare::{Declarations, Provision, SourceDeclaration};
 use crate::overlay::{Overlay, Scope, units};
 use crate::profile::lock::{Locked, Wanted};
 use crate::profile::{Node as Machine, Profile};
-use crate::tree::{Content, Entry, Node, TreePath};
+use crate::tree::{Content, Entry, Node, Tree, TreePath};
 
 /// What nodes are resolved from, and what is gathered from all of them.
 pub struct Resolving<'a, 'k> {
@@ -87,13 +88,15 @@ impl<'a> Resolving<'a, '_> {
         for (name, generations) in &secrets {
             generations.iter().for_each(|(_, value)| self.known.add(&format!("the secret `{name}`"), value));
         }
-        let names = FileNames::new(settings, secrets, self.keys.present());
+        let sources = self.node_sources(node, &scopes, &active, &mut faults);
+        let images = images(&sources, &mut faults);
+        let names = FileNames::new(settings, secrets, self.keys.present(), &images);
         for one in &active {
             place_files(one, &names, &mut placing, &mut faults);
             place_directories(one, &mut placing, &mut faults);
         }
         self.asked.extend(names.asked());
-        let pending = self.place_sources(node, &scopes, &active, &mut placing, &mut faults);
+        let pending = self.place_sources(sources, &mut placing, &mut faults);
         for one in &active {
             place_units(one, &mut placing, &mut faults);
         }
@@ -104,6 +107,7 @@ impl<'a> Resolving<'a, '_> {
         }
         let mut roles = node.declared.roles.clone();
         roles.sort();
+        let provides = provided(&active, &tree, &pending, &images);
         let plan = NodePlan {
             name: node.name.clone(),
             roles,
@@ -111,7 +115,8 @@ impl<'a> Resolving<'a, '_> {
             tree,
             places,
             pending,
-            provides: active.iter().flat_map(|one| &one.declared.provides).map(|given| given.value.clone()).collect(),
+            provides,
+            images,
         };
         faults.finish(plan)
     }
@@ -120,58 +125,151 @@ impl<'a> Resolving<'a, '_> {
     fn activate(&self, scopes: &NodeScopes) -> Result<Vec<Active<'a>>> {
         let mut faults = Faults::new();
         let mut active = Vec::new();
+        let replaced = replaced_flags(self.profile);
         for (overlay, scope) in self.overlays.iter().zip(&scopes.overlays) {
             let holds = overlay.declarations.get("when").map_or(Ok(true), |when| scope.holds(when));
             if faults.note(holds) == Some(true) {
-                active.extend(faults.note(activate(overlay, scope)));
+                active.extend(faults.note(activate(overlay, scope, &replaced)));
             }
         }
         faults.finish(active)
     }
 
-    /// What sources bring, as far as they are locked; what is not locked yet.
-    fn place_sources(
-        &mut self,
+    /// The sources of a node by name, those of the profile laid over those of its overlays.
+    fn node_sources(
+        &self,
         node: &Machine,
         scopes: &NodeScopes,
         active: &[Active<'_>],
-        placing: &mut Placing,
         faults: &mut Faults,
-    ) -> Vec<Pending> {
+    ) -> Vec<NodeSource> {
         let of_overlays = overlay_sources(active, faults);
         let of_profile = self.profile.document.get("sources");
         let of_profile = of_profile.and_then(|value| faults.note(filter(&scopes.base, value)));
         let of_profile = of_profile.and_then(|value| faults.note(scopes.base.render(&value)));
-        let mut pending = Vec::new();
-        for (name, value) in sources::merge(&of_overlays, of_profile.as_ref()) {
+        let of = |overlay: &Overlay, name: &str| {
+            overlay.declarations.get("sources").is_some_and(|all| all.get(name).is_some())
+        };
+        let elsewhere = |name: &str| self.overlays.iter().any(|overlay| of(overlay, name));
+        let mut found = Vec::new();
+        for (name, value) in sources::merge(&of_overlays, of_profile.as_ref(), &elsewhere) {
             let declared: Option<Placed<SourceDeclaration>> = faults.note(document::read(&value));
             let Some(declared) = declared else { continue };
             let planned = sources::plan(self.profile, &name, &declared, node.declared.arch);
             let Some((wanted, source, installed)) = faults.note(planned) else { continue };
-            match (self.locked)(&wanted) {
-                Some(locked) => {
-                    for one in &installed {
-                        for (path, entry) in faults.note(sources::entries(&name, one, locked)).unwrap_or_default() {
-                            faults.note(placing.put(&path, entry, declared.overrides, &one.place));
-                        }
-                    }
+            found.push(NodeSource { wanted, source, installed, overrides: declared.overrides });
+        }
+        found
+    }
+
+    /// Places what sources bring, as far as they are locked; what is not locked yet.
+    fn place_sources(&mut self, sources: Vec<NodeSource>, placing: &mut Placing, faults: &mut Faults) -> Vec<Pending> {
+        let mut pending = Vec::new();
+        for NodeSource { wanted, source, installed, overrides } in sources {
+            let locked = (self.locked)(&wanted);
+            for one in installed {
+                let entries = locked.map(|locked| faults.note(sources::entries(&wanted.name, &one, locked)));
+                let entries = entries.map(Option::unwrap_or_default);
+                // An image is made only by `lock`: that its source is pinned is not enough.
+                let missing = entries.as_ref().is_none_or(|entries| entries.is_empty() && one.is_image());
+                for (path, entry) in entries.unwrap_or_default() {
+                    faults.note(placing.put(&path, entry, overrides, &one.place));
                 }
-                None => pending.extend(installed.into_iter().map(|one| Pending {
-                    path: one.to.path,
-                    source: name.clone(),
-                    pattern: one.pattern,
-                })),
+                if missing {
+                    let pattern = one.taken.pattern().map(str::to_owned);
+                    pending.push(Pending { path: one.to.path, source: wanted.name.clone(), pattern });
+                }
             }
-            self.sources.entry(wanted).or_insert(source);
+            match self.sources.get_mut(&wanted) {
+                Some(known) => known.join(source),
+                None => drop(self.sources.insert(wanted, source)),
+            }
         }
         pending.sort();
         pending
     }
 }
 
-fn activate<'a>(overlay: &'a Overlay, scope: &Arc<Scope>) -> Result<Active<'a>> {
+/// A source as one node wants it.
+struct NodeSource {
+    wanted: Wanted,
+    source: PlannedSource,
+    installed: Vec<Installed>,
+    overrides: bool,
+}
+
+/// The images that sources bring; two of one name are a fault, since a runtime would keep the last.
+fn images(sources: &[NodeSource], faults: &mut Faults) -> Vec<NodeImage> {
+    let mut images: Vec<NodeImage> = Vec::new();
+    for one in sources {
+        for (recipe, installed) in one.source.images.values().zip(&one.installed) {
+            let image = NodeImage {
+                name: recipe.name.clone(),
+                path: installed.to.path.clone(),
+                source: one.wanted.name.clone(),
+            };
+            if let Some(twin) = images.iter().find(|other| other.name == image.name) {
+                let message =
+                    format!("the sources `{}` and `{}` both bring the image {}", twin.source, image.source, image.name);
+                faults.push(Error::usage(message).advise("leave one out").at(&installed.place));
+            }
+            images.push(image);
+        }
+    }
+    images
+}
+
+/// What the base or a registry has, without what the node brings itself: another overlay or source may bring what an
+/// overlay expects there.
+fn provided(active: &[Active<'_>], tree: &Tree, pending: &[Pending], images: &[NodeImage]) -> Vec<Provision> {
+    let has_path = |path: &TreePath| {
+        tree.get(path).is_some() || pending.iter().any(|one| one.path.parse().is_ok_and(|to: TreePath| to == *path))
+    };
+    let mut all = Vec::new();
+    for declared in active.iter().flat_map(|one| &one.declared.provides) {
+        let Provision { by, mut paths, programs, units, images: mut named, when } = declared.value.clone();
+        paths.retain(|path| !has_path(path));
+        named.retain(|name| !images.iter().any(|image| image.name == *name));
+        let is_empty = paths.is_empty() && programs.is_empty() && units.is_empty() && named.is_empty();
+        all.extend((!is_empty).then_some(Provision { by, paths, programs, units, images: named, when }));
+    }
+    all
+}
+
+/// The flags that the profile gives a value or drops, by command: what an overlay says of them counts no more, and what it
+/// says may not even have a value here.
+fn replaced_flags(profile: &Profile) -> BTreeSet<(&str, &str)> {
+    let tables = profile.layers.iter().filter_map(|layer| layer.get("args")?.as_table()).flatten();
+    let flags = tables.filter_map(|(command, flags)| Some((command, flags.value.as_table()?)));
+    let all = flags.flat_map(|(command, flags)| flags.iter().map(move |(flag, field)| (command, flag, &field.value)));
+    let edits = |value: &Value| value.get("add").is_some() || value.get("remove").is_some();
+    all.filter(|(_, _, value)| !edits(value)).map(|(command, flag, _)| (command.as_str(), flag.as_str())).collect()
+}
+
+/// An overlay's declarations without those flags.
+fn without_flags(declarations: &Value, replaced: &BTreeSet<(&str, &str)>) -> Value {
+    let (Some(table), Some(args)) = (declarations.as_table(), declarations.get("args").and_then(Value::as_table))
+    else {
+        return declarations.clone();
+    };
+    let mut args = args.clone();
+    for (command, field) in &mut args {
+        if let Some(flags) = field.value.as_table() {
+            let mut flags = flags.clone();
+            flags.retain(|flag, _| !replaced.contains(&(command.as_str(), flag.as_str())));
+            field.value.data = Data::Table(Arc::new(flags));
+        }
+    }
+    let mut table = table.clone();
+    if let Some(field) = table.get_mut("args") {
+        field.value.data = Data::Table(Arc::new(args));
+    }
+    Value { place: declarations.place.clone(), data: Data::Table(Arc::new(table)) }
+}
+
+fn activate<'a>(overlay: &'a Overlay, scope: &Arc<Scope>, replaced: &BTreeSet<(&str, &str)>) -> Result<Active<'a>> {
     let mut faults = Faults::new();
-    let declarations = without(&overlay.declarations, &["vars", "when"]);
+    let declarations = without_flags(&without(&overlay.declarations, &["vars", "when"]), replaced);
     let absent = absent_files(&declarations, scope, &mut faults);
     let present = faults.note(filter(scope, &declarations)).unwrap_or_else(|| declarations.clone());
     let rendered = faults.note(scope.render(&present)).unwrap_or(present);

@@ -6,6 +6,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use super::findings::Warning;
+use super::images::NodeImage;
 use super::keys::Keys;
 use super::leak::known::Known;
 use super::node;
@@ -17,7 +18,7 @@ use crate::error::{Error, Faults, Place, Result};
 use crate::overlay::declare::Provision;
 use crate::overlay::{self, Home, Overlay};
 use crate::pki::Seed;
-use crate::profile::lock::{Imported, Locked, Wanted};
+use crate::profile::lock::{Imported, Locked, Parts, Wanted};
 use crate::profile::{Lock, Profile};
 use crate::tree::{Tree, TreePath};
 
@@ -81,7 +82,9 @@ pub struct NodePlan {
     pub places: BTreeMap<TreePath, Place>,
     /// What will come from sources that are not locked yet.
     pub pending: Vec<Pending>,
-    /// What the base or a registry has.
+    /// The images that it brings, in the order of their sources' names.
+    pub images: Vec<NodeImage>,
+    /// What the base or a registry has, without the images that the node brings.
     pub provides: Vec<Provision>,
 }
 
@@ -169,9 +172,9 @@ impl Plan {
         inside.map(|overlay| (overlay.name.clone(), overlay.digest)).collect()
     }
 
-    /// What a lock must have: each source with the globs of its members.
-    pub fn wanted(&self) -> BTreeMap<Wanted, Vec<String>> {
-        self.sources.iter().map(|(wanted, source)| (wanted.clone(), source.patterns.clone())).collect()
+    /// What a lock must have.
+    pub fn wanted(&self) -> BTreeMap<Wanted, Parts> {
+        self.sources.iter().map(|(wanted, source)| (wanted.clone(), source.parts())).collect()
     }
 }
 

@@ -6,12 +6,14 @@
 //! vars                                     the overlay's own variables
 //! args() arg() sysctl modules              in file templates only: what all overlays together declare
 //! secrets generations                      in file templates only: this node's secrets
+//! images                                   in file templates only: the images that this node brings
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
+use super::images::NodeImage;
 use super::keys::Generational;
 use super::settings::Settings;
 use crate::document::{Value, nearest};
@@ -105,8 +107,13 @@ pub struct FileNames {
 }
 
 impl FileNames {
-    /// The names that these settings and secrets give; the secrets are `real` if there is a seed.
-    pub fn new(settings: Settings, secrets: BTreeMap<String, Generational>, real: bool) -> FileNames {
+    /// The names that these settings, secrets and images give; the secrets are `real` if there is a seed.
+    pub fn new(
+        settings: Settings,
+        secrets: BTreeMap<String, Generational>,
+        real: bool,
+        images: &[NodeImage],
+    ) -> FileNames {
         let asked = Arc::new(Mutex::new(BTreeSet::new()));
         let secrets = Arc::new(SecretsObject { secrets, real, touched: AtomicBool::new(false) });
         let generations = Jinja::from_object(GenerationsObject(secrets.clone()));
@@ -135,6 +142,7 @@ impl FileNames {
             ready("arg", Jinja::from_function(arg)),
             ready("secrets", Jinja::from_dyn_object(secrets.clone())),
             ready("generations", generations),
+            ready("images", images.iter().map(image_value).collect()),
             tracked("sysctl", sysctl),
             tracked("modules", modules),
         ]);
@@ -172,6 +180,10 @@ impl FileNames {
     pub fn asked(&self) -> BTreeSet<String> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+fn image_value(image: &NodeImage) -> Jinja {
+    Jinja::from(BTreeMap::from([("name", image.name.clone()), ("path", image.path.clone())]))
 }
 
 fn ask(asked: &Mutex<BTreeSet<String>>, name: &str) {

@@ -1,13 +1,16 @@
 //! Sources as a node wants them, and where what they bring goes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path};
 
+use super::images::{self, Recipes};
 use crate::bundle::manifest::FROM_SOURCE;
+use crate::digest::Digest;
 use crate::disk;
 use crate::document::{Data, Placed, Value};
 use crate::error::{Error, Place, Result};
 use crate::overlay::declare::{Destination, Installation, SourceDeclaration};
-use crate::profile::lock::{Locked, Wanted};
+use crate::profile::lock::{Locked, LockedImage, Parts, Wanted};
 use crate::profile::{Arch, Profile};
 use crate::store::Location;
 use crate::tree::{Content, Entry, Node, TreePath};
@@ -20,8 +23,10 @@ const DEFAULT_LIMIT: u64 = 2 << 30;
 pub struct PlannedSource {
     /// Where it comes from.
     pub location: Location,
-    /// Globs of the members that are taken, sorted; none if the file itself is installed.
-    pub patterns: Vec<String>,
+    /// Globs of the members that are taken; none if the file itself is.
+    pub patterns: BTreeSet<String>,
+    /// The images that it gives, by the digests of their recipes.
+    pub images: Recipes,
     /// What its publisher says of it.
     pub stated: Stated,
     /// The most bytes that may come.
@@ -44,21 +49,71 @@ pub struct Stated {
 /// Something of a source that goes to a place on a node.
 #[derive(Clone, Debug)]
 pub struct Installed {
-    /// The glob, or none for the file itself.
-    pub pattern: Option<String>,
+    /// What it is.
+    pub taken: Taken,
     /// Where it goes.
     pub to: Installation,
     /// Where that is written.
     pub place: Place,
 }
 
-/// The overlays' sources of a node with those of the profile laid over them; what the profile has `false` is gone.
-pub fn merge(overlays: &BTreeMap<String, Value>, profile: Option<&Value>) -> BTreeMap<String, Value> {
+impl Installed {
+    /// Whether it is an image.
+    pub fn is_image(&self) -> bool {
+        matches!(self.taken, Taken::Image(_))
+    }
+}
+
+/// What of a source is taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// The file itself.
+    Itself,
+    /// The members that a glob matches.
+    Member(String),
+    /// The archive of an image, by the digest of its recipe.
+    Image(Digest),
+}
+
+impl Taken {
+    /// The glob, if it is one.
+    pub fn pattern(&self) -> Option<&str> {
+        match self {
+            Taken::Member(pattern) => Some(pattern),
+            _ => None,
+        }
+    }
+}
+
+impl PlannedSource {
+    /// Takes up what another node wants of the same source.
+    pub fn join(&mut self, other: PlannedSource) {
+        self.patterns.extend(other.patterns);
+        self.images.extend(other.images);
+        self.vouched &= other.vouched;
+    }
+
+    /// What a lock must have of it.
+    pub fn parts(&self) -> Parts {
+        let images = self.images.iter().map(|(digest, recipe)| (*digest, recipe.name.clone()));
+        Parts { members: self.patterns.iter().cloned().collect(), images: images.collect() }
+    }
+}
+
+/// The overlays' sources of a node with those of the profile laid over them; what the profile has `false` is gone. One that
+/// says only where an overlay's source comes from (`elsewhere` knows them all) is nothing on a node without that overlay.
+pub fn merge(
+    overlays: &BTreeMap<String, Value>,
+    profile: Option<&Value>,
+    elsewhere: &dyn Fn(&str) -> bool,
+) -> BTreeMap<String, Value> {
+    let goes = |value: &Value| ["install", "members", "image"].iter().any(|key| value.get(key).is_some());
     let mut merged = overlays.clone();
     for (name, field) in profile.and_then(Value::as_table).into_iter().flatten() {
         match (&field.value.data, merged.get(name)) {
             (Data::Boolean(false), _) => drop(merged.remove(name)),
             (_, Some(base)) => drop(merged.insert(name.clone(), crate::profile::merge_source(base, &field.value))),
+            (_, None) if !goes(&field.value) && elsewhere(name) => {}
             (_, None) => drop(merged.insert(name.clone(), field.value.clone())),
         }
     }
@@ -74,12 +129,16 @@ pub fn plan(
 ) -> Result<(Wanted, PlannedSource, Vec<Installed>)> {
     let at = |error: Error| error.at(&declared.place);
     let (from, location) = locate(profile, name, &declared.value, arch).map_err(at)?;
-    let installed = installations(name, declared)?;
+    let image = images::plan(name, declared, arch)?;
+    let (recipe, archive) = image.unzip();
+    let installed = installations(name, declared, archive)?;
     installed.iter().try_for_each(check_installed)?;
     if let Some(sha256) = &declared.sha256 {
-        sha256.parse::<crate::digest::Digest>().map_err(at)?;
+        sha256.parse::<Digest>().map_err(at)?;
     }
-    let patterns: Vec<String> = declared.members.keys().cloned().collect();
+    let made_of = recipe.iter().flat_map(|recipe| recipe.patterns()).map(str::to_owned);
+    let patterns = declared.members.keys().cloned().chain(made_of).collect();
+    let images = recipe.into_iter().map(|recipe| (recipe.digest(), recipe)).collect();
     let limit = match &declared.limit {
         None => DEFAULT_LIMIT,
         Some(text) => parse_size(text).map_err(at)?,
@@ -90,7 +149,7 @@ pub fn plan(
     super::files::check_not_secret(name, declared.not_secret.as_deref(), false, &declared.place)?;
     let vouched = declared.not_secret.is_some();
     let stated = Stated { sha256: declared.sha256.clone(), checksum_url: declared.checksum_url.clone() };
-    let planned = PlannedSource { location, patterns, stated, limit, vouched, place: declared.place.clone() };
+    let planned = PlannedSource { location, patterns, images, stated, limit, vouched, place: declared.place.clone() };
     Ok((Wanted { name: name.to_owned(), from }, planned, installed))
 }
 
@@ -103,9 +162,14 @@ fn locate(profile: &Profile, name: &str, declared: &SourceDeclaration, arch: Arc
             Ok((format!("url {url}"), Location::Url(url.clone())))
         }
         (None, Some(path), None) => {
-            // Opened once here, so that a path that leads out of the project is told before anything is done.
-            disk::open_beneath(&profile.project, path.as_ref())?;
-            Ok((format!("path {path}"), Location::Path(profile.project.join(path))))
+            // Opened once here, so that a path that leads out of the project is told before anything is done. A file that is
+            // not there yet is `lock`'s business: a plan needs no source.
+            let file = profile.project.join(path);
+            match disk::open_beneath(&profile.project, path.as_ref()) {
+                Err(_) if disk::kind(&file).is_ok_and(|kind| kind.is_none()) && !leads_out(path) => {}
+                opened => drop(opened?),
+            }
+            Ok((format!("path {path}"), Location::Path(file)))
         }
         (None, None, Some(deb)) => {
             let (package, version) = match deb.split_once('=') {
@@ -118,6 +182,12 @@ fn locate(profile: &Profile, name: &str, declared: &SourceDeclaration, arch: Arc
         }
         _ => Err(Error::usage(format!("source `{name}` takes exactly one of `url`, `path` and `deb`"))),
     }
+}
+
+/// Whether a path, by its words alone, is not below where it starts.
+fn leads_out(path: &str) -> bool {
+    let plain = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+    !Path::new(path).components().all(plain)
 }
 
 /// Package names and versions by Debian's policy (5.6.1, 5.6.12): they become words of apt's command line.
@@ -135,34 +205,35 @@ fn check_package(package: &str, version: Option<&str>) -> Result<()> {
     }
 }
 
-fn installations(name: &str, declared: &Placed<SourceDeclaration>) -> Result<Vec<Installed>> {
-    match (&declared.install, declared.members.is_empty()) {
-        (Some(_), false) | (None, true) => {
-            let message =
-                format!("source `{name}` takes either `install` (the file itself) or `members` (of an archive)");
+fn installations(name: &str, declared: &Placed<SourceDeclaration>, image: Option<Installed>) -> Result<Vec<Installed>> {
+    let member = |(pattern, to): (&String, &Placed<Destination>)| Installed {
+        taken: Taken::Member(pattern.clone()),
+        to: full(&to.value),
+        place: to.place.clone(),
+    };
+    match (&declared.install, declared.members.is_empty(), image) {
+        (Some(to), true, None) => {
+            Ok(vec![Installed { taken: Taken::Itself, to: to.value.clone(), place: to.place.clone() }])
+        }
+        (None, false, None) => Ok(declared.members.iter().map(member).collect()),
+        (None, true, Some(image)) => Ok(vec![image]),
+        _ => {
+            let message = format!(
+                "source `{name}` takes either `install` (the file itself) or `members` (of an archive) or `image`"
+            );
             Err(Error::usage(message).at(&declared.place))
         }
-        (Some(to), true) => Ok(vec![Installed { pattern: None, to: to.value.clone(), place: to.place.clone() }]),
-        (None, false) => Ok(declared
-            .members
-            .iter()
-            .map(|(pattern, to)| Installed {
-                pattern: Some(pattern.clone()),
-                to: full(&to.value),
-                place: to.place.clone(),
-            })
-            .collect()),
     }
 }
 
 /// What is wrong with a destination whatever will go there.
-fn check_installed(installed: &Installed) -> Result<()> {
+pub fn check_installed(installed: &Installed) -> Result<()> {
     let at = |error: Error| error.at(&installed.place);
     let to = &installed.to;
     let directory = to.path.strip_suffix('/').unwrap_or(&to.path);
     let path: TreePath = directory.parse().map_err(at)?;
-    if to.path.ends_with('/') && installed.pattern.is_none() {
-        return Err(at(Error::usage(format!("{} is a directory; `install` takes the path of the file", to.path))));
+    if to.path.ends_with('/') && installed.taken.pattern().is_none() {
+        return Err(at(Error::usage(format!("{} is a directory; this takes the path of the file", to.path))));
     }
     match to.mode {
         Some(mode) if mode.0 & 0o7002 != 0 => {
@@ -174,7 +245,8 @@ fn check_installed(installed: &Installed) -> Result<()> {
     }
 }
 
-fn full(destination: &Destination) -> Installation {
+/// A destination with mode and owner.
+pub fn full(destination: &Destination) -> Installation {
     match destination {
         Destination::Full(installation) => installation.clone(),
         Destination::Path(path) => Installation { path: path.clone(), mode: None, uid: 0, gid: 0 },
@@ -200,8 +272,15 @@ pub fn entries(name: &str, installed: &Installed, locked: &Locked) -> Result<Vec
         Ok((target.parse().map_err(at)?, Entry { mode, uid, gid, ..Entry::new(node, origin) }))
     };
     let to = &installed.to.path;
-    let Some(pattern) = &installed.pattern else {
-        return Ok(vec![entry(to, "the file itself", locked.sha256, locked.size, false)?]);
+    let pattern = match &installed.taken {
+        Taken::Itself => return Ok(vec![entry(to, "the file itself", locked.sha256, locked.size, false)?]),
+        Taken::Image(recipe) => {
+            let mut images = locked.images.iter().filter(|image| image.recipe == *recipe);
+            let found =
+                |image: &LockedImage| entry(to, &format!("image {}", image.name), image.sha256, image.size, false);
+            return images.next().map(found).into_iter().collect();
+        }
+        Taken::Member(pattern) => pattern,
     };
     let taken: Vec<_> = locked.members.iter().filter(|member| member.pattern == *pattern).collect();
     if taken.len() > 1 && !to.ends_with('/') {

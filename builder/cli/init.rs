@@ -74,8 +74,7 @@ fn add_profile(name: &str, files: &mut Files) -> Result<()> {
     let mut path = Path::new("profiles").join(format!("{name}.toml"));
     loop {
         let shown = path.display().to_string();
-        let known = || shipped::profiles();
-        let file = shipped::file(&shown).ok_or_else(|| unknown("profile", name, known()))?;
+        let file = shipped::file(&shown).ok_or_else(|| unknown("profile", name, shipped::profiles()))?;
         let text = String::from_utf8_lossy(file.bytes);
         let document = Value::parse(&text, &shown)?;
         files.insert(path.clone(), file.bytes.to_vec());
@@ -150,23 +149,25 @@ struct Carried {
 
 fn list(printer: &Printer) -> Result<()> {
     let text = |path: String| shipped::file(&path).map(|file| String::from_utf8_lossy(file.bytes)).unwrap_or_default();
-    let first_words = |text: &str| {
-        let comment = text.lines().next().and_then(|line| line.strip_prefix('#')).unwrap_or_default();
-        comment.trim().to_owned()
+    let first_sentence = |text: &str| {
+        let comment =
+            text.lines().map_while(|line| line.strip_prefix('#')).map(str::trim).collect::<Vec<_>>().join(" ");
+        let sentence = comment.split(". ").next().unwrap_or_default().split(": ").next().unwrap_or_default();
+        sentence.trim_end_matches('.').to_owned()
     };
     let summary = |path: String| -> Result<String> {
         let document = Value::parse(&text(path.clone()), &path)?;
         Ok(document.get("summary").and_then(Value::as_str).unwrap_or_default().to_owned())
     };
     let profiles = shipped::profiles()
-        .map(|name| Carried { name, summary: first_words(&text(format!("profiles/{name}.toml"))) })
+        .map(|name| Carried { name, summary: first_sentence(&text(format!("profiles/{name}.toml"))) })
         .collect::<Vec<_>>();
     let overlays = shipped::overlays()
         .map(|name| Ok(Carried { name, summary: summary(format!("overlays/{name}/overlay.toml"))? }))
         .collect::<Result<Vec<_>>>()?;
     printer.report(&json!({ "profiles": profiles, "overlays": overlays }), || {
         let lines = |all: &[Carried]| -> String {
-            all.iter().map(|one| format!("  {:32} {}\n", one.name, one.summary)).collect()
+            all.iter().map(|one| format!("  {:38} {}\n", one.name, one.summary)).collect()
         };
         format!("profiles\n{}overlays\n{}", lines(&profiles), lines(&overlays))
     })

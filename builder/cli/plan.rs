@@ -1,6 +1,6 @@
 //! `plan`: the resolved request, for a person and as JSON. Works without a lock and without a seed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 use serde::Serialize;
@@ -68,7 +68,7 @@ struct WarningReport<'a> {
 #[derive(Debug, Serialize)]
 struct SourceReport<'a> {
     from: &'a str,
-    members: &'a [String],
+    members: &'a BTreeSet<String>,
     locked: bool,
 }
 
@@ -79,6 +79,9 @@ struct NodeReport<'a> {
     overlays: &'a [String],
     files: Vec<FileReport<'a>>,
     pending: Vec<PendingReport<'a>>,
+    /// What the node brings.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    images: Vec<ImageReport<'a>>,
     provides: &'a [crate::overlay::declare::Provision],
 }
 
@@ -94,6 +97,14 @@ struct FileReport<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<&'a str>,
     origin: &'a str,
+}
+
+/// An image that needs no registry.
+#[derive(Debug, Serialize)]
+struct ImageReport<'a> {
+    name: &'a str,
+    path: &'a str,
+    source: &'a str,
 }
 
 #[derive(Debug, Serialize)]
@@ -194,6 +205,11 @@ fn node_report<'a>(node: &'a NodePlan, layers: &'a build::NodeLayers) -> NodeRep
         pending: pending
             .map(|one| PendingReport { path: &one.path, source: &one.source, pattern: one.pattern.as_deref() })
             .collect(),
+        images: node
+            .images
+            .iter()
+            .map(|image| ImageReport { name: &image.name, path: &image.path, source: &image.source })
+            .collect(),
         provides: &node.provides,
     }
 }
@@ -263,6 +279,23 @@ fn human(report: &Report<'_>) -> String {
                 .chain([&given.programs, &given.units, &given.images].into_iter().flatten().cloned());
             text += &format!("  {} provides: {}\n", visible(by), visible(&names.collect::<Vec<_>>().join(", ")));
         }
+        text += &images(node);
     }
     text
+}
+
+/// The images that a node brings, and those that it must get elsewhere.
+fn images(node: &NodeReport<'_>) -> String {
+    if node.images.is_empty() {
+        return String::new();
+    }
+    let lines = node.images.iter().map(|image| {
+        visible(&format!("image {} in the bundle: {}  [source {}]", image.name, image.path, image.source))
+    });
+    let elsewhere: BTreeSet<&str> = node.provides.iter().flat_map(|given| &given.images).map(String::as_str).collect();
+    let rest = match elsewhere.is_empty() {
+        true => "no other image is named: the node needs no registry".to_owned(),
+        false => visible(&format!("not in the bundle: {}", elsewhere.into_iter().collect::<Vec<_>>().join(", "))),
+    };
+    lines.chain([rest]).map(|line| format!("  {line}\n")).collect()
 }

@@ -133,7 +133,7 @@ impl JsonSchema for Mode {
     }
 }
 
-/// An outside input: exactly one of `url`, `path` and `deb`.
+/// An outside input: exactly one of `url`, `path` and `deb`, and exactly one of `install`, `members` and `image`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct SourceDeclaration {
@@ -157,6 +157,8 @@ pub struct SourceDeclaration {
     /// Which members of the archive go where: a glob of names to a path, or to a directory (ends with `/`).
     #[serde(default)]
     pub members: BTreeMap<String, Placed<Destination>>,
+    /// The container image that it is, or that is made of it.
+    pub image: Option<Placed<ImageDeclaration>>,
     /// On which nodes it is installed.
     pub when: Option<String>,
     /// Whether this may replace what an earlier overlay gave under the same name.
@@ -207,6 +209,43 @@ pub struct Installation {
     /// The group's number.
     #[serde(default)]
     pub gid: u32,
+}
+
+/// A container image on a node, as a tar archive. With `files` or `binary` it is made of them and of nothing else;
+/// without, the source is an archive that holds it: an OCI image layout or what `docker save` writes.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ImageDeclaration {
+    /// Its whole name, REGISTRY/PATH:TAG.
+    pub name: String,
+    /// Where the archive goes; /usr/lib/mastermold/images/SOURCE.tar if not given.
+    pub path: Option<String>,
+    /// Permission bits of the archive; 0644 if not given.
+    pub mode: Option<Mode>,
+    /// The number of the archive's owner.
+    #[serde(default)]
+    pub uid: u32,
+    /// The number of the archive's group.
+    #[serde(default)]
+    pub gid: u32,
+    /// The source is one program: where it goes in the image.
+    pub binary: Option<String>,
+    /// The source is an archive of programs: which of its members go where in the image, as in `members`.
+    #[serde(default)]
+    pub files: BTreeMap<String, Placed<Destination>>,
+    /// The program that is run, with its first words; that of `binary` if not given.
+    #[serde(default)]
+    pub entrypoint: Vec<String>,
+    /// Further words, which a pod's `args` replace.
+    #[serde(default)]
+    pub cmd: Vec<String>,
+    /// The environment.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Whose numbers it runs as, `UID` or `UID:GID`; root if not given.
+    pub user: Option<String>,
+    /// The directory that it starts in.
+    pub workdir: Option<String>,
 }
 
 /// Kernel modules.

@@ -173,9 +173,13 @@ pub fn merge_source(base: &Value, over: &Value) -> Value {
     merge(&Value { place: base.place.clone(), data: Data::Table(Arc::new(kept)) }, over)
 }
 
-/// `over` laid on `base`: tables are merged, anything else is replaced.
+/// `over` laid on `base`: tables are merged, anything else is replaced; `{ expr = "..." }` is a value, and no table.
 pub fn merge(base: &Value, over: &Value) -> Value {
     let (Data::Table(below), Data::Table(above)) = (&base.data, &over.data) else { return over.clone() };
+    let is_expression = |table: &Table| table.len() == 1 && table.contains_key("expr");
+    if is_expression(below) || is_expression(above) {
+        return over.clone();
+    }
     let mut merged = Table::clone(below);
     for (key, field) in above.iter() {
         let value = match merged.get(key) {

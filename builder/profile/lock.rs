@@ -26,6 +26,15 @@
 //! sha256 = "..."
 //! size = 17
 //! executable = true
+//!
+//! [[sources.images]]            # archives of images that the source gives
+//! name = "registry.example/etcd:3.6.5"
+//! arch = "amd64"
+//! recipe = "..."                # over all that is declared of it
+//! id = "..."                    # what runtimes call it: the digest of its configuration
+//! layer = "..."                 # of an image that is made here
+//! sha256 = "..."
+//! size = 17
 //! ```
 
 use std::collections::BTreeMap;
@@ -88,6 +97,36 @@ pub struct Locked {
     pub version: Option<String>,
     /// Its members, sorted by pattern and path.
     pub members: Vec<LockedMember>,
+    /// The images that it gives, sorted.
+    pub images: Vec<LockedImage>,
+}
+
+/// What is pinned of an image: the archive that goes on nodes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LockedImage {
+    /// Its whole name.
+    pub name: String,
+    /// The architecture that it was made or looked into for.
+    pub arch: String,
+    /// The digest of all that is declared of it.
+    pub recipe: Digest,
+    /// The digest of its configuration.
+    pub id: Digest,
+    /// The digest of its layer, if it is made here.
+    pub layer: Option<Digest>,
+    /// SHA-256 of the archive.
+    pub sha256: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// What is wanted of one source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// The globs of its members, sorted.
+    pub members: Vec<String>,
+    /// Its images: the recipe, and the name for a person.
+    pub images: BTreeMap<Digest, String>,
 }
 
 /// What is pinned of one member.
@@ -128,6 +167,13 @@ pub enum Staleness {
         /// A glob that is wanted and not locked, or locked and not wanted.
         pattern: String,
     },
+    /// A source's images are other ones.
+    Images {
+        /// The source.
+        name: String,
+        /// An image that is wanted and not locked so, or locked and not wanted.
+        image: String,
+    },
     /// It has a source that the profile does not.
     Extra(String),
 }
@@ -142,6 +188,9 @@ impl fmt::Display for Staleness {
             }
             Staleness::Members { name, pattern } => {
                 write!(f, "the lock is stale: source `{name}` is locked with other members: `{pattern}` differs")
+            }
+            Staleness::Images { name, image } => {
+                write!(f, "the lock is stale: source `{name}` is locked with other images: `{image}` differs")
             }
             Staleness::Extra(name) => {
                 write!(f, "the lock is stale: source `{name}` is in it, and the profile has none")
@@ -188,6 +237,8 @@ struct SourceDocument {
     version: Option<String>,
     #[serde(default)]
     members: Vec<MemberDocument>,
+    #[serde(default)]
+    images: Vec<ImageDocument>,
 }
 
 #[derive(Deserialize)]
@@ -198,6 +249,18 @@ struct MemberDocument {
     sha256: Digest,
     size: u64,
     executable: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ImageDocument {
+    name: String,
+    arch: String,
+    recipe: Digest,
+    id: Digest,
+    layer: Option<Digest>,
+    sha256: Digest,
+    size: u64,
 }
 
 impl Lock {
@@ -233,7 +296,9 @@ impl Lock {
             let wanted = Wanted { name: value.name, from: value.from };
             let mut members: Vec<_> = value.members.into_iter().map(MemberDocument::locked).collect();
             members.sort();
-            let locked = Locked { sha256: value.sha256, size: value.size, version: value.version, members };
+            let mut images: Vec<_> = value.images.into_iter().map(ImageDocument::locked).collect();
+            images.sort();
+            let locked = Locked { sha256: value.sha256, size: value.size, version: value.version, members, images };
             let name = wanted.name.clone();
             if lock.sources.insert(wanted, locked).is_some() {
                 faults.push(Error::usage(format!("source `{name}` is locked twice")).at(&place));
@@ -278,25 +343,16 @@ impl Lock {
             if let Some(version) = &locked.version {
                 text += &format!("version = {}\n", quote(version));
             }
-            for member in &locked.members {
-                text += &format!(
-                    "\n[[sources.members]]\npattern = {}\npath = {}\n",
-                    quote(&member.pattern),
-                    quote(&member.path)
-                );
-                text += &format!(
-                    "sha256 = \"{}\"\nsize = {}\nexecutable = {}\n",
-                    member.sha256, member.size, member.executable
-                );
-            }
+            locked.members.iter().for_each(|member| text += &member.to_text());
+            locked.images.iter().for_each(|image| text += &image.to_text());
         }
         text
     }
 
-    /// Every reason why this lock does not serve what is wanted, each source with the globs of its members.
-    pub fn staleness(&self, wanted: &BTreeMap<Wanted, Vec<String>>) -> Vec<Staleness> {
+    /// Every reason why this lock does not serve what is wanted.
+    pub fn staleness(&self, wanted: &BTreeMap<Wanted, Parts>) -> Vec<Staleness> {
         let mut reasons = Vec::new();
-        for (want, patterns) in wanted {
+        for (want, Parts { members: patterns, images }) in wanted {
             let Some(locked) = self.sources.get(want) else {
                 reasons.push(self.moved(want));
                 continue;
@@ -308,6 +364,9 @@ impl Lock {
                 differs.or_else(|| have.into_iter().find(|pattern| !patterns.iter().any(|want| want == pattern)));
             if let Some(pattern) = differs {
                 reasons.push(Staleness::Members { name: want.name.clone(), pattern: pattern.to_owned() });
+            }
+            if let Some(image) = other_image(&locked.images, images) {
+                reasons.push(Staleness::Images { name: want.name.clone(), image: image.to_owned() });
             }
         }
         let unwanted = self.sources.keys().filter(|locked| !wanted.keys().any(|want| want.name == locked.name));
@@ -322,6 +381,38 @@ impl Lock {
                 Staleness::Moved { name: want.name.clone(), locked: locked.from.clone(), wanted: want.from.clone() }
             }
         }
+    }
+}
+
+impl LockedMember {
+    fn to_text(&self) -> String {
+        let LockedMember { pattern, path, sha256, size, executable } = self;
+        let names = format!("pattern = {}\npath = {}\n", quote(pattern), quote(path));
+        format!("\n[[sources.members]]\n{names}sha256 = \"{sha256}\"\nsize = {size}\nexecutable = {executable}\n")
+    }
+}
+
+impl LockedImage {
+    fn to_text(&self) -> String {
+        let LockedImage { name, arch, recipe, id, layer, sha256, size } = self;
+        let layer = layer.map_or_else(String::new, |layer| format!("layer = \"{layer}\"\n"));
+        let what = format!("name = {}\narch = {}\n", quote(name), quote(arch));
+        let made = format!("recipe = \"{recipe}\"\nid = \"{id}\"\n{layer}");
+        format!("\n[[sources.images]]\n{what}{made}sha256 = \"{sha256}\"\nsize = {size}\n")
+    }
+}
+
+/// An image that is wanted and not locked, or locked and not wanted.
+fn other_image<'a>(locked: &'a [LockedImage], wanted: &'a BTreeMap<Digest, String>) -> Option<&'a str> {
+    let missing = wanted.iter().find(|(recipe, _)| !locked.iter().any(|image| image.recipe == **recipe));
+    let extra = || locked.iter().find(|image| !wanted.contains_key(&image.recipe)).map(|image| image.name.as_str());
+    missing.map(|(_, name)| name.as_str()).or_else(extra)
+}
+
+impl ImageDocument {
+    fn locked(self) -> LockedImage {
+        let ImageDocument { name, arch, recipe, id, layer, sha256, size } = self;
+        LockedImage { name, arch, recipe, id, layer, sha256, size }
     }
 }
 
@@ -348,11 +439,21 @@ mod tests {
             size: 3,
             executable: true,
         };
+        let image = |name: &str, layer| LockedImage {
+            name: name.into(),
+            arch: "amd64".into(),
+            recipe: Digest::of(name.as_bytes()),
+            id: Digest::of(b"id"),
+            layer,
+            sha256: Digest::of(b"archive"),
+            size: 5,
+        };
         let locked = Locked {
             sha256: Digest::of(b"x"),
             size: 17,
             version: Some("1.0-\"x\"".into()),
             members: vec![member("*/a", "v/a"), member("*/b*", "v/b1"), member("*/b*", "v/b2")],
+            images: vec![image("a.b/c:1", None), image("a.b/d:1", Some(Digest::of(b"layer")))],
         };
         let wanted = Wanted { name: "etcd".into(), from: "url https://example.org/x".into() };
         let files = BTreeMap::from([("pki/\"ca\".crt".to_owned(), Digest::of(b"y"))]);
@@ -401,7 +502,9 @@ mod tests {
         let lock = sample();
         let want = |name: &str, from: &str, patterns: &[&str]| {
             let wanted = Wanted { name: name.into(), from: from.into() };
-            BTreeMap::from([(wanted, patterns.iter().map(|p| p.to_string()).collect::<Vec<_>>())])
+            let images = ["a.b/c:1", "a.b/d:1"].map(|name| (Digest::of(name.as_bytes()), name.to_owned()));
+            let members = patterns.iter().map(|p| p.to_string()).collect();
+            BTreeMap::from([(wanted, Parts { members, images: images.into() })])
         };
         let here = "url https://example.org/x";
         assert_eq!(lock.staleness(&want("etcd", here, &["*/a", "*/b*"])), []);
@@ -409,6 +512,12 @@ mod tests {
             lock.staleness(&want("etcd", here, &["*/a"])),
             [Staleness::Members { name: "etcd".into(), pattern: "*/b*".into() }]
         );
+        let mut others = want("etcd", here, &["*/a", "*/b*"]);
+        others.values_mut().for_each(|parts| drop(parts.images.pop_first()));
+        assert!(matches!(lock.staleness(&others)[..], [Staleness::Images { .. }]));
+        others.values_mut().for_each(|parts| drop(parts.images.insert(Digest::of(b"new"), "a.b/new:1".into())));
+        let new = Staleness::Images { name: "etcd".into(), image: "a.b/new:1".into() };
+        assert_eq!(lock.staleness(&others), [new]);
         assert!(matches!(
             lock.staleness(&want("etcd", "url https://example.org/y", &[]))[..],
             [Staleness::Moved { .. }]

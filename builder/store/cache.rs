@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::fs::{FlockOperation, Mode};
 
 use super::Pin;
-use crate::digest::{Digest, Hasher, PinnedReader};
+use crate::digest::{Digest, HashWriter, Hasher, PinnedReader};
 use crate::disk::{self, Access, Kind};
 use crate::epoch;
 use crate::error::{Class, Error, Result};
@@ -86,6 +86,23 @@ impl Store {
         let (digest, size) = temp.fill(source, limit)?;
         self.keep(&temp.file, &temp.path, &digest)?;
         Ok((digest, size))
+    }
+
+    /// Stores what `write` writes; with a pin only if it is that.
+    pub fn derive(&self, pin: Option<&Pin>, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<Pin> {
+        let temp = self.temp()?;
+        let mut hashed = HashWriter::new(&temp.file);
+        write(&mut hashed)?;
+        let (_, digest, size) = hashed.finish();
+        let derived = Pin { digest, size };
+        if let Some(pin) = pin.filter(|pin| **pin != derived) {
+            let Pin { digest: pinned, size: pinned_size } = pin;
+            let message =
+                format!("it became sha256 {digest} ({size} bytes), but {pinned} ({pinned_size} bytes) is pinned");
+            return Err(Error::integrity(message));
+        }
+        self.keep(&temp.file, &temp.path, &digest)?;
+        Ok(derived)
     }
 
     /// Stores `source` if it is what was pinned; otherwise nothing changes.
@@ -271,6 +288,21 @@ mod tests {
         assert_eq!(mode & 0o7777, 0o400);
     }
 
+    fn put(out: &mut dyn Write, bytes: &[u8]) -> Result<()> {
+        out.write_all(bytes).map_err(|error| Error::io("writing", "x", error))
+    }
+
+    #[test]
+    fn what_is_derived_is_kept_by_its_digest() {
+        let (_directory, store) = store();
+        let pin = store.derive(None, |out| put(out, b"a").and_then(|()| put(out, b"bc"))).unwrap();
+        assert_eq!(pin, Pin { digest: Digest::of(b"abc"), size: 3 });
+        assert!(store.check(&pin.digest, 3).unwrap());
+        assert_eq!(store.derive(Some(&pin), |out| put(out, b"abc")).unwrap(), pin);
+        store.derive(None, |_| Err(Error::usage("no"))).unwrap_err();
+        assert!(disk::names(&store.directory.join("temp")).unwrap().is_empty());
+    }
+
     #[test]
     fn only_the_pinned_gets_a_name() {
         let (_directory, store) = store();
@@ -278,6 +310,8 @@ mod tests {
         for wrong in [&b"abd"[..], b"ab", b"abcd", b""] {
             assert_eq!(store.add_pinned(wrong, "x", &pin).unwrap_err().class(), Class::Integrity);
         }
+        assert_eq!(disk::walk(&store.directory.join("blobs")).unwrap().len(), 0);
+        assert_eq!(store.derive(Some(&pin), |out| put(out, b"abd")).unwrap_err().class(), Class::Integrity);
         assert_eq!(disk::walk(&store.directory.join("blobs")).unwrap().len(), 0);
         store.add_pinned(&b"abc"[..], "x", &pin).unwrap();
         assert!(store.check(&pin.digest, 3).unwrap());

@@ -65,7 +65,7 @@ fn extract(
 }
 
 /// Gives a decoder's error its class, before it is taken for one of the disk.
-struct Described<'a>(&'a mut dyn Read);
+pub(super) struct Described<'a>(pub &'a mut dyn Read);
 
 impl Read for Described<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

@@ -13,6 +13,7 @@ mod checksum;
 mod download;
 mod gather;
 mod http;
+mod images;
 mod list;
 mod members;
 mod unpack;
@@ -26,8 +27,9 @@ use crate::digest::Digest;
 pub use cache::{Store, default_directory};
 pub use checksum::parse_checksum;
 pub use gather::{gather, text};
+pub use images::{entries, plain};
 pub use members::members;
-pub use unpack::Limits;
+pub use unpack::{Entry, Kind, Limits};
 
 /// Where an input is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -42,10 +42,14 @@ const XZ_MEMORY: u64 = 128 << 20;
 
 /// What an entry of an archive is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
+    /// A regular file.
     File,
+    /// A directory.
     Directory,
+    /// A symlink and its target.
     Symlink(Box<str>),
+    /// Another name of a file in the archive.
     Hardlink(Box<str>),
     /// A device, FIFO or socket, by its name.
     Other(&'static str),
@@ -53,8 +57,10 @@ pub(super) enum Kind {
 
 /// One entry: its path is relative, without `.`, `..` and empty components.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
+pub struct Entry {
+    /// The path.
     pub path: Box<str>,
+    /// What it is.
     pub kind: Kind,
     /// Permission bits, at most 0o7777.
     pub mode: u32,
@@ -139,8 +145,30 @@ fn head(reader: &mut dyn Read) -> io::Result<Vec<u8>> {
 fn walk_tar(reader: &mut dyn Read, allowed: u64, counted: &mut Counted) -> Walked<()> {
     let head = head(reader)?;
     let kind = Packing::of(&head);
-    let packed = BufReader::with_capacity(64 << 10, Cursor::new(head).chain(reader));
-    let unpacked: Box<dyn Read + '_> = match kind {
+    let unpacked = decoder(&kind, Cursor::new(head).chain(reader))?;
+    tar::walk(&mut Bounded { inner: unpacked, left: allowed }, counted)
+}
+
+/// A tar archive in the store without its compression, hashed on the way; none if it is not compressed.
+pub(super) fn unpacked(store: &Store, pin: &Pin, limits: &Limits) -> Result<Option<impl Read>> {
+    let file = store.file(&pin.digest)?;
+    let mut archive = PinnedReader::new(file, pin.digest, pin.size, "the stored archive");
+    let allowed = limits.unpacked.min(pin.size.saturating_mul(limits.ratio).max(FREE));
+    let head = head(&mut archive).map_err(broken)?;
+    if ar::is(&head) || zip::is(&head) {
+        return Err(Error::usage("it is no tar archive"));
+    }
+    let kind = Packing::of(&head);
+    if matches!(kind, Packing::Plain) {
+        return Ok(None);
+    }
+    let unpacked = decoder(&kind, Cursor::new(head).chain(archive)).map_err(broken)?;
+    Ok(Some(Bounded { inner: unpacked, left: allowed }))
+}
+
+fn decoder<'a>(kind: &Packing, packed: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
+    let packed = BufReader::with_capacity(64 << 10, packed);
+    Ok(match kind {
         Packing::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(packed)),
         Packing::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(packed)?;
@@ -152,8 +180,7 @@ fn walk_tar(reader: &mut dyn Read, allowed: u64, counted: &mut Counted) -> Walke
             Box::new(liblzma::bufread::XzDecoder::new_stream(packed, stream.map_err(io::Error::from)?))
         }
         Packing::Plain => Box::new(packed),
-    };
-    tar::walk(&mut Bounded { inner: unpacked, left: allowed }, counted)
+    })
 }
 
 enum Packing {

@@ -66,6 +66,20 @@ refused() {
     else pass "$what (exit $status)"; fi
 }
 
+# told COMMAND...: what it prints are results: lines of `ok WHAT`, `FAIL WHAT` or `note WHAT`.
+told() {
+    local line any=
+    while IFS= read -r line; do
+        any=1
+        case $line in
+            'ok '*) pass "${line#ok }" ;;
+            'note '*) note "${line#note }" ;;
+            *) fail "${line#FAIL }" ;;
+        esac
+    done < <("$@" 2>&1)
+    [ -n "$any" ] || fail "nothing was said: $*"
+}
+
 # note TEXT: something that the reader should know and that is no result.
 note() { echo "  note: $*"; }
 
@@ -84,6 +98,13 @@ skip() {
     FINISHED=1
     echo "SKIP $NAME: $*"
     exit 77
+}
+
+# cannot REASON: for what every host can do that was set up: real programs that the test is about. Without them it fails.
+cannot() {
+    FINISHED=1
+    echo "FAIL $NAME: $*"
+    exit 1
 }
 
 need_root() { [ "$(id -u)" -eq 0 ] || skip "needs root (owners, mounts, namespaces)"; }

@@ -70,9 +70,9 @@ fn keys_that_belong_on_no_machine_are_on_none_without_a_reason() {
             "{said}"
         );
     }
-    project.write("profiles/prod.toml", &format!("{MASTERS}{}", placed("authority", "ca", "worker")));
+    project.write("profiles/prod.toml", &format!("{MASTERS}{}", placed("authority", "front-proxy-ca", "worker")));
     let said = project.fails(2, &["lock", "profiles/prod.toml"]);
-    assert!(said.contains("on node worker no overlay declares the authority `ca`"), "{said}");
+    assert!(said.contains("on node worker no overlay declares the authority `front-proxy-ca`"), "{said}");
     let lines = placed("authority", "ca", "master-0") + &placed("kubeconfig", "super-admin", "master-0");
     let on_master = ["-rw------- etc/kubernetes/pki/ca.key", "-rw------- etc/kubernetes/super-admin.conf"];
     let mut found = built("master-0", &lines);

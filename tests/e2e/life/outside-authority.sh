@@ -117,7 +117,7 @@ check "renewed: it ends later" later
 # Machines that have only this.
 for node in "${NODES[@]}"; do
     rm -rf "$WORK/$node/root/var/lib/etcd"
-    unpack_on "$RELEASE" "$node"
+    lay "$RELEASE" "$node"
 done
 for node in "${NODES[@]}"; do start_member "$node"; done
 check "outside: three members are healthy with it" healthy master-1

@@ -1,0 +1,51 @@
+# shellcheck shell=bash
+# Real programs that the tests need and that this system's own packages do not bring, kept in the cache. Each function prints
+# where they are. For a script that has sourced lib.sh.
+
+# kept NAME: a directory of the cache.
+kept() { echo "${CALLER_CACHE:-${HOME:-/root}/.cache}/mastermold-tests/$1"; }
+
+# from_debian SUITE DIRECTORY PACKAGE...: unpacks packages of that release of Debian, through a private list: what apt checks is
+# checked, and nothing is installed.
+from_debian() {
+    local suite=$1 to=$2 lists=$WORK/apt-$1 mirror package
+    shift 2
+    mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | sed -n '/\/debian$/{p;q}')
+    mkdir -p "$lists"/{parts,lists/partial,archives/partial} "$to.new"
+    printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n' \
+        "$mirror" "$suite" >"$lists/parts/$suite.sources"
+    local apt=(apt-get -q -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts="$lists/parts" -o Dir::State::Lists="$lists/lists"
+        -o Dir::Cache="$lists" -o APT::Sandbox::User=root)
+    "${apt[@]}" update >&2 && (cd "$lists" && "${apt[@]}" download "$@" >&2) || return 1
+    for package in "$lists"/*.deb; do dpkg -x "$package" "$to.new" || return 1; done
+    rm -rf "$to" "$lists"
+    mv "$to.new" "$to"
+}
+
+# containerd_17: containerd 1.7 (trixie's), which reads version 2 of the configuration.
+containerd_17() {
+    local to
+    to=$(kept containerd-1.7)
+    [ -x "$to/usr/bin/containerd" ] || from_debian trixie "$to" containerd 2>/dev/null || return 1
+    echo "$to/usr/bin"
+}
+
+# debian_etcd: etcd and etcdctl 3.4 (bookworm's).
+debian_etcd() {
+    local to
+    to=$(kept etcd-3.4)
+    [ -x "$to/usr/bin/etcd" ] || from_debian bookworm "$to" etcd-server etcd-client 2>/dev/null || return 1
+    echo "$to/usr/bin"
+}
+
+# kubernetes_validate: the schemas of Kubernetes' objects, as a Python module.
+kubernetes_validate() {
+    local to version=1.37.0
+    to=$(kept "kubernetes-validate-$version")
+    if ! [ -d "$to/kubernetes_validate" ]; then
+        rm -rf "$to.new"
+        python3 -m pip --quiet --disable-pip-version-check install --no-compile --target "$to.new" "kubernetes-validate==$version" >&2 || return 1
+        mkdir -p "$(dirname "$to")" && mv "$to.new" "$to"
+    fi
+    echo "$to"
+}

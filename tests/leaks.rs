@@ -290,8 +290,12 @@ fn real_public_files_pass() {
         } else if let Ok(bytes) = std::fs::read(&path)
             && bytes.len() < 300_000
         {
-            // The page that says how tokens are made has some, of a seed that everybody knows.
-            let leak = recognise(&bytes).filter(|_| !path.ends_with("docs/reference/derivation.md"));
+            // The page that says how tokens are made has some, of a seed that everybody knows; a template that asks for a
+            // secret is one itself, and says so.
+            let is_page = path.ends_with("docs/reference/derivation.md");
+            let asks =
+                path.extension().is_some_and(|end| end == "j2") && bytes.windows(8).any(|word| word == b"secrets.");
+            let leak = recognise(&bytes).filter(|_| !is_page && !asks);
             assert!(leak.is_none(), "{}: {leak:?}", path.display());
             seen += 1;
         }

@@ -97,7 +97,7 @@ pub fn build(profile: &Profile, lock: &Lock, seed: &Seed, building: &Building<'_
             artifacts.extend(of_output.iter().map(Job::full_path));
             jobs.extend(of_output);
         }
-        records.push(NodeRecord { name: node.name.clone(), artifacts });
+        records.push(NodeRecord { name: node.name.clone(), artifacts, boot: None });
     }
     check_jobs(&jobs, profile)?;
     gather::fetch(&plan, lock, Thorough::No, building.store, building.options)?;

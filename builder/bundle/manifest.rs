@@ -46,6 +46,28 @@ pub struct NodeRecord {
     pub name: String,
     /// The paths of its artifacts from the release's root, each output's in the order in which they are applied.
     pub artifacts: Vec<String>,
+    /// How it starts, if the profile has a base system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<BootRecord>,
+}
+
+/// What a machine starts from: every path is one from the release's root.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BootRecord {
+    /// The machine's architecture, as releases name it: amd64, arm64.
+    pub arch: String,
+    /// The address of the network card that it starts by, if the profile says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<String>,
+    /// The kernel.
+    pub kernel: String,
+    /// What the kernel unpacks, in order: the base system's, then the machine's layers.
+    pub initrds: Vec<String>,
+    /// The kernel's command line.
+    pub cmdline: String,
+    /// The bytes of memory that it takes at least to unpack them.
+    pub memory: u64,
 }
 
 /// An archive in the release's manifest.
@@ -283,7 +305,11 @@ mod tests {
             profile: digest,
             overlays: digest,
             lock: digest,
-            nodes: vec![NodeRecord { name: "master-0".into(), artifacts: vec!["public/master-0/node.tar".into()] }],
+            nodes: vec![NodeRecord {
+                name: "master-0".into(),
+                artifacts: vec!["public/master-0/node.tar".into()],
+                boot: None,
+            }],
             artifacts: Vec::new(),
         }
     }
@@ -311,6 +337,22 @@ mod tests {
             Manifest::parse(text.replace("\"format\":1", "\"format\":2").as_bytes()).unwrap_err().class().code(),
             2
         );
+    }
+
+    #[test]
+    fn a_machine_without_a_base_system_has_no_boot_record() {
+        let mut manifest = sample();
+        assert!(!String::from_utf8(to_text(&manifest).unwrap()).unwrap().contains("boot"));
+        manifest.nodes[0].boot = Some(BootRecord {
+            arch: "amd64".into(),
+            mac: None,
+            kernel: "public/boot/vmlinuz-0123456789ab".into(),
+            initrds: vec!["public/master-0/node.cpio.zst".into()],
+            cmdline: "console=ttyS0".into(),
+            memory: 1 << 30,
+        });
+        let text = to_text(&manifest).unwrap();
+        assert_eq!(Manifest::parse(&text).unwrap(), manifest);
     }
 
     #[test]

@@ -158,7 +158,7 @@ impl Draft {
             self.node(root, node, &name);
             let artifacts = self.artifacts(root, node, &name, &common);
             let paths = artifacts.iter().map(|artifact| artifact.path.clone()).collect();
-            manifest.nodes.push(NodeRecord { name: (*node).into(), artifacts: paths });
+            manifest.nodes.push(NodeRecord { name: (*node).into(), artifacts: paths, boot: None });
             manifest.artifacts.extend(artifacts);
         }
         manifest.artifacts.sort_by(|a, b| a.path.cmp(&b.path));

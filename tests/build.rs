@@ -261,13 +261,14 @@ fn what_each_layer_holds() {
             "/etc/systemd/system/multi-user.target.wants/x.service",
             "/usr/bin/one",
             "/usr/bin/two",
+            "/usr/lib/mastermold/common.entries",
             "/usr/lib/mastermold/common.sha256",
             "/usr/lib/systemd/system/x.service"
         ]
     );
     assert_eq!(
         paths(&json("public/a/manifest.json"), "node"),
-        ["/etc/name", "/etc/pki/server.crt", "/usr/lib/mastermold/node.sha256"]
+        ["/etc/name", "/etc/pki/server.crt", "/usr/lib/mastermold/node.entries", "/usr/lib/mastermold/node.sha256"]
     );
     assert_eq!(
         paths(&json("public/a/manifest.json"), "secrets"),
@@ -276,6 +277,7 @@ fn what_each_layer_holds() {
             "/etc/encryption.yaml",
             "/etc/pki/server.key",
             "/etc/pki/tokens.key",
+            "/usr/lib/mastermold/secrets.entries",
             "/usr/lib/mastermold/secrets.salt",
             "/usr/lib/mastermold/secrets.sha256"
         ]

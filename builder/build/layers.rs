@@ -9,13 +9,15 @@ use std::sync::Arc;
 
 use super::place::usual_directory;
 use super::plan::NodePlan;
-use crate::bundle::verify::LISTS;
+use crate::bundle::lists::{self, LISTS};
 use crate::error::Result;
 use crate::tree::{Audience, Content, Entry, Layer, Node, Secrecy, Tree, TreePath};
 
 /// A node's layers, in the order in which they are applied.
 #[derive(Clone, Debug)]
 pub struct NodeLayers {
+    /// What checks the others, if an overlay brings it.
+    pub guard: Option<Layer>,
     /// What the node shares with others, if there is any.
     pub common: Option<Arc<Layer>>,
     /// What is its own and public.
@@ -25,11 +27,14 @@ pub struct NodeLayers {
 }
 
 impl NodeLayers {
-    /// The public layers as one tree, and with `Secret` the secret one too.
-    pub fn merged(&self, secrecy: Secrecy) -> Tree {
-        let common = self.common.iter().flat_map(|layer| layer.tree.iter());
-        let secrets = (secrecy == Secrecy::Secret).then(|| self.secrets.tree.iter()).into_iter().flatten();
-        let entries = common.chain(self.node.tree.iter()).chain(secrets);
+    /// All of them, in the order in which they are applied.
+    pub fn all(&self) -> impl Iterator<Item = &Layer> {
+        self.guard.iter().chain(self.common.as_deref()).chain([&self.node, &self.secrets])
+    }
+
+    /// The layers of these audiences as one tree.
+    pub fn merged(&self, wanted: impl Fn(Audience) -> bool) -> Tree {
+        let entries = self.all().filter(|layer| wanted(layer.audience)).flat_map(|layer| layer.tree.iter());
         entries.map(|(path, entry)| (path.clone(), entry.clone())).collect()
     }
 }
@@ -54,7 +59,9 @@ pub fn split(nodes: &[NodePlan], salts: Vec<zeroize::Zeroizing<Vec<u8>>>) -> Res
             let mine = node.tree.iter().filter(move |(_, entry)| entry.secrecy == secrecy);
             mine.filter(|(_, entry)| !is_parent(entry)).map(|(path, entry)| (path.clone(), entry.clone()))
         };
-        let public: Tree = pick(Secrecy::Public).filter(|(path, _)| !in_common(path)).collect();
+        let (guard, public): (Vec<_>, Vec<_>) = pick(Secrecy::Public).partition(|(_, entry)| entry.guard);
+        let guard: Tree = guard.into_iter().collect();
+        let public: Tree = public.into_iter().filter(|(path, _)| !in_common(path)).collect();
         let mut secret: Tree = pick(Secrecy::Secret).collect();
         let path: TreePath = format!("{LISTS}/secrets.salt").parse()?;
         let salt = Entry {
@@ -63,7 +70,9 @@ pub fn split(nodes: &[NodePlan], salts: Vec<zeroize::Zeroizing<Vec<u8>>>) -> Res
             ..Entry::new(Node::File(Content::inline(salt.to_vec())), "the layer's salt")
         };
         secret.insert(path, salt)?;
+        let guard = (!guard.is_empty()).then(|| layer(Audience::Guard, guard, &node.tree)).transpose()?;
         Ok(NodeLayers {
+            guard,
             node: layer(Audience::Node, public, &node.tree)?,
             secrets: layer(Audience::Secrets, secret, &node.tree)?,
             common,
@@ -82,24 +91,34 @@ fn common(group: &[&NodePlan]) -> Tree {
     let everywhere = |path: &TreePath, entry: &Entry| {
         others.iter().all(|other| other.tree.get(path).is_some_and(|same| same.same_on_disk(entry) && !is_parent(same)))
     };
-    let public = first.iter().filter(|(_, entry)| entry.secrecy == Secrecy::Public && !is_parent(entry));
+    let public = first.iter().filter(|(_, entry)| entry.secrecy == Secrecy::Public && !entry.guard && !is_parent(entry));
     public.filter(|(path, entry)| everywhere(path, entry)).map(|(path, entry)| (path.clone(), entry.clone())).collect()
 }
 
-/// A layer with the directories that it needs, as the node's whole tree has them, and with its list.
+/// A layer with the directories that it needs, as the node's whole tree has them, and with its lists.
 fn layer(audience: Audience, mut tree: Tree, whole: &Tree) -> Result<Layer> {
-    let list: String = tree
-        .iter()
-        .filter_map(|(path, entry)| match &entry.node {
-            Node::File(content) => Some(format!("{}  {}\n", content.digest(), path.as_str())),
-            _ => None,
-        })
-        .collect();
-    let mut entry = Entry::new(Node::File(Content::inline(list)), format!("list of the {} layer", audience.name()));
-    if audience == Audience::Secrets {
-        (entry.mode, entry.secrecy) = (0o600, Secrecy::Secret);
-    }
-    tree.insert(format!("{LISTS}/{}.sha256", audience.name()).parse()?, entry)?;
+    let sums: TreePath = lists::sums_path(audience).parse()?;
+    let entries: TreePath = lists::entries_path(audience).parse()?;
+    let list = |text: String| {
+        let origin = format!("list of the {} layer", audience.name());
+        let entry = Entry::new(Node::File(Content::inline(text)), origin);
+        match audience {
+            Audience::Secrets => Entry { mode: 0o600, secrecy: Secrecy::Secret, ..entry },
+            _ => entry,
+        }
+    };
+    // Placed first, so that their directory is one of the entries.
+    tree.insert(sums.clone(), list(String::new()))?;
+    tree.insert(entries.clone(), list(String::new()))?;
     tree.add_parents(|path| whole.get(path).cloned().unwrap_or_else(|| usual_directory(path)))?;
+    let own = tree.iter().filter(|(path, _)| !lists::is_list(path, audience));
+    let lines: String = own.map(|(path, entry)| lists::entry_line(path, entry)).collect();
+    tree.replace(entries, list(lines));
+    let digests = tree.iter().filter_map(|(path, entry)| match &entry.node {
+        Node::File(content) if *path != sums => Some(format!("{}  {}\n", content.digest(), path.as_str())),
+        _ => None,
+    });
+    let digests: String = digests.collect();
+    tree.replace(sums, list(digests));
     Ok(Layer { audience, tree })
 }

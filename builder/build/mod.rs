@@ -241,8 +241,8 @@ fn write_node_manifests(
     let mut used = BTreeSet::new();
     for (node, layers) in plan.nodes.iter().zip(layers).filter(|(node, _)| selected.contains(node.name.as_str())) {
         let common = common_of(commons, layers);
-        let mut files = FileRecord::all(&layers.node.tree, Audience::Node);
-        files.extend(FileRecord::all(&layers.secrets.tree, Audience::Secrets));
+        let own = layers.all().filter(|layer| layer.audience != Audience::Common);
+        let files = own.flat_map(|layer| FileRecord::all(&layer.tree, layer.audience)).collect();
         let manifest = NodeManifest {
             format: FORMAT,
             cluster: profile.declared.cluster.name.value.clone(),

@@ -92,12 +92,15 @@ impl<'a> Resolving<'a, '_> {
         let images = images(&sources, &mut faults);
         let names = FileNames::new(settings, secrets, self.keys.present(), &images);
         for one in &active {
+            placing.for_guard(one.declared.guard);
             place_files(one, &names, &mut placing, &mut faults);
             place_directories(one, &mut placing, &mut faults);
         }
+        placing.for_guard(false);
         self.asked.extend(names.asked());
         let pending = self.place_sources(sources, &mut placing, &mut faults);
         for one in &active {
+            placing.for_guard(one.declared.guard);
             place_units(one, &mut placing, &mut faults);
         }
         let finished = faults.note(placing.finish(self.profile.declared.cluster.case_sensitive));

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::layers::NodeLayers;
-use crate::archive::{self, Format, Packing};
+use crate::archive::{self, Container, Format, Packing};
 use crate::bundle::{Artifact, Draft};
 use crate::epoch::Epoch;
 use crate::error::{Error, Faults, Result};
@@ -65,13 +65,24 @@ pub fn jobs<'a>(
         }
     };
     let job = |path: String, layer, secrecy, tree| Job { path, node: Some(node), layer, secrecy, format, level, tree };
+    let guard = layers.guard.as_ref().map(|layer| {
+        let path = format!("{node}/guard.{format}");
+        job(path, layer.audience.name(), Secrecy::Public, Cow::Borrowed(&layer.tree))
+    });
     if output.layers == LayersDeclaration::Merged {
         let secrecy = match output.secrets {
             SecretsDeclaration::Omit => Secrecy::Public,
             SecretsDeclaration::Include => Secrecy::Secret,
         };
-        let tree = Cow::Owned(layers.merged(secrecy));
-        return Ok(vec![job(format!("{node}/rootfs.{format}"), "merged", secrecy, tree)]);
+        // The kernel gets the guard first, as an archive of its own, so that damage to the rest leaves it whole.
+        let apart = guard.filter(|_| format.container == Container::Cpio);
+        let tree = Cow::Owned(layers.merged(|layer| match layer {
+            Audience::Guard => apart.is_none(),
+            Audience::Secrets => secrecy == Secrecy::Secret,
+            _ => true,
+        }));
+        let merged = job(format!("{node}/rootfs.{format}"), "merged", secrecy, tree);
+        return Ok(apart.into_iter().chain([merged]).collect());
     }
     let common = common.zip(layers.common.as_ref()).map(|(name, layer)| Job {
         node: None,
@@ -81,7 +92,7 @@ pub fn jobs<'a>(
         job(format!("{node}/node.{format}"), Audience::Node.name(), Secrecy::Public, Cow::Borrowed(&layers.node.tree));
     let secrets = Cow::Borrowed(&layers.secrets.tree);
     let secrets = job(format!("{node}/secrets.{format}"), Audience::Secrets.name(), Secrecy::Secret, secrets);
-    Ok(common.into_iter().chain([own, secrets]).collect())
+    Ok(guard.into_iter().chain(common).chain([own, secrets]).collect())
 }
 
 impl Job<'_> {

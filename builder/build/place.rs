@@ -27,12 +27,18 @@ pub struct Placing {
     // Who may be replaced by whom: the place where each path was declared.
     places: BTreeMap<TreePath, Place>,
     usr_merge: bool,
+    guard: bool,
 }
 
 impl Placing {
     /// Nothing placed yet. With `usr_merge`, paths below /bin, /lib and so on go where those links lead.
     pub fn new(usr_merge: bool) -> Placing {
-        Placing { tree: Tree::new(), places: BTreeMap::new(), usr_merge }
+        Placing { tree: Tree::new(), places: BTreeMap::new(), usr_merge, guard: false }
+    }
+
+    /// What is put from now on is of the guard, or is not.
+    pub fn for_guard(&mut self, guard: bool) {
+        self.guard = guard;
     }
 
     /// Puts an entry at a path; one that is there already and differs is an error unless `overrides`. A public file is
@@ -45,7 +51,8 @@ impl Placing {
     }
 
     /// As [`Placing::put`], for what someone gave a reason for that it is no secret.
-    pub fn put_vouched(&mut self, path: &TreePath, entry: Entry, overrides: bool, place: &Place) -> Result<()> {
+    pub fn put_vouched(&mut self, path: &TreePath, mut entry: Entry, overrides: bool, place: &Place) -> Result<()> {
+        entry.guard |= self.guard;
         self.check(path, &entry).map_err(|error| error.at(place))?;
         let path = self.resolve(path)?;
         if overrides {

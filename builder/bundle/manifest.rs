@@ -91,7 +91,14 @@ pub struct Artifact {
     pub secret: bool,
 }
 
-/// What a common layer holds. It names no cluster and no version: the same layer is the same file in every release.
+impl Artifact {
+    /// Whether it is an archive for the kernel.
+    pub fn is_cpio(&self) -> bool {
+        self.format.starts_with("cpio")
+    }
+}
+
+/// What a common layer, or a base, holds. It names no cluster and no version: the same layer is the same file in every release.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CommonManifest {

@@ -13,6 +13,7 @@
 
 pub mod certificates;
 pub mod inspect;
+pub mod lists;
 pub mod manifest;
 pub mod release;
 pub mod sums;

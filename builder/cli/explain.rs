@@ -34,8 +34,7 @@ impl Explain {
         let found = plan.nodes.iter().zip(&split).find(|(node, _)| node.name == self.node);
         let (node, split) = found.ok_or_else(|| Error::bug("a node that was just found"))?;
         let path: TreePath = self.path.parse()?;
-        let layers = split.common.as_deref().into_iter().chain([&split.node, &split.secrets]);
-        let holding: Vec<_> = layers.filter_map(|layer| Some((layer.audience, layer.tree.get(&path)?))).collect();
+        let holding: Vec<_> = split.all().filter_map(|layer| Some((layer.audience, layer.tree.get(&path)?))).collect();
         let Some((_, entry)) = holding.first() else { return Err(self.absent(node)) };
         let names: Vec<_> = holding.iter().map(|(audience, _)| audience.name()).collect();
         let place = node.places.get(&path).map(ToString::to_string);

@@ -194,8 +194,7 @@ fn node_report<'a>(node: &'a NodePlan, layers: &'a build::NodeLayers) -> NodeRep
     let in_layer = |layer: &'a Layer| {
         layer.tree.iter().map(move |(path, entry)| ((path, layer.audience), file_report(path, entry, layer.audience)))
     };
-    let common = layers.common.iter().flat_map(|layer| in_layer(layer));
-    let files: BTreeMap<_, _> = common.chain(in_layer(&layers.node)).chain(in_layer(&layers.secrets)).collect();
+    let files: BTreeMap<_, _> = layers.all().flat_map(in_layer).collect();
     let pending = node.pending.iter();
     NodeReport {
         name: &node.name,

@@ -26,6 +26,10 @@ pub struct Declarations {
     /// Whether this overlay may give a path, flag or source that an earlier one gave with another value.
     #[serde(default, rename = "override")]
     pub overrides: bool,
+    /// Whether all its public files go into the guard's layer: an archive of its own that comes before all others and checks
+    /// them.
+    #[serde(default)]
+    pub guard: bool,
     /// Defaults of the overlay's variables; a profile sets `[vars.NAME]`, a node `vars.NAME`.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, serde_json::Value>")]

@@ -133,6 +133,8 @@ pub struct Entry {
     pub gid: u32,
     /// Decides the layer.
     pub secrecy: Secrecy,
+    /// Whether it goes into the guard's layer, if it is public.
+    pub guard: bool,
     /// Who asked for it, in words for a person: an overlay, a source, a line of a profile.
     pub origin: Arc<str>,
 }
@@ -145,12 +147,12 @@ impl Entry {
             Node::File(_) => 0o644,
             Node::Symlink(_) => 0o777,
         };
-        Entry { node, mode, uid: 0, gid: 0, secrecy: Secrecy::Public, origin: origin.into() }
+        Entry { node, mode, uid: 0, gid: 0, secrecy: Secrecy::Public, guard: false, origin: origin.into() }
     }
 
     /// Whether a machine could not tell the two apart: all but the origin is equal.
     pub fn same_on_disk(&self, other: &Entry) -> bool {
-        let key = |e: &Entry| (e.mode, e.uid, e.gid, e.secrecy);
+        let key = |e: &Entry| (e.mode, e.uid, e.gid, e.secrecy, e.guard);
         key(self) == key(other)
             && match (&self.node, &other.node) {
                 (Node::File(a), Node::File(b)) => a.size() == b.size() && a.digest() == b.digest(),

@@ -11,7 +11,7 @@ use mastermold::bundle::{
 use mastermold::digest::Digest;
 use mastermold::epoch::Epoch;
 use mastermold::sign::{SecretKey, sign};
-use mastermold::tree::{Audience, Content, Entry, NoBlobs, Node, Secrecy, Tree};
+use mastermold::tree::{Audience, Content, Entry, NoBlobs, Node, Secrecy, Tree, TreePath};
 
 /// Which archives are written for each format.
 #[derive(Clone, Copy)]
@@ -71,17 +71,32 @@ pub fn file(text: &str, mode: u32, secrecy: Secrecy) -> Entry {
     Entry { mode, secrecy, ..Entry::new(Node::File(Content::inline(text)), "test") }
 }
 
-/// As `build` makes a layer: entries, the list of their digests, parents.
+/// As `build` makes a layer: entries, parents, the lists of both.
 pub fn layer(audience: Audience, entries: Vec<(&str, Entry)>) -> Tree {
     let mut tree: Tree = entries.into_iter().map(|(path, entry)| (path.parse().unwrap(), entry)).collect();
     let (mode, secrecy) = match audience {
         Audience::Secrets => (0o600, Secrecy::Secret),
         _ => (0o644, Secrecy::Public),
     };
-    let list = format!("/usr/lib/mastermold/{}.sha256", audience.name());
-    tree.replace(list.parse().unwrap(), file(&list_of(&tree), mode, secrecy));
+    let list = |kind: &str| format!("/usr/lib/mastermold/{}.{kind}", audience.name()).parse::<TreePath>().unwrap();
+    tree.replace(list("entries"), file("", mode, secrecy));
     tree.add_parents(|_| Entry::new(Node::Directory, "parent directory")).unwrap();
+    tree.replace(list("entries"), file(&entries_of(&tree, audience), mode, secrecy));
+    tree.replace(list("sha256"), file(&list_of(&tree), mode, secrecy));
     tree
+}
+
+pub fn entries_of(tree: &Tree, audience: Audience) -> String {
+    let line = |(path, entry): (&TreePath, &Entry)| {
+        let (kind, target) = match &entry.node {
+            Node::Directory => (0x4000, String::new()),
+            Node::File(_) => (0x8000, String::new()),
+            Node::Symlink(target) => (0xa000, format!("\t{target}")),
+        };
+        format!("{:x} {} {} {}{target}\n", kind | entry.mode, entry.uid, entry.gid, path.as_str())
+    };
+    let list = format!("usr/lib/mastermold/{}.entries", audience.name());
+    tree.iter().filter(|(path, _)| path.as_str() != list).map(line).collect()
 }
 
 pub fn list_of(tree: &Tree) -> String {

@@ -14,6 +14,8 @@ use crate::tree::Audience;
 pub(super) const MERGED: &str = "merged";
 /// Where common layers lie, with the start of their names.
 const COMMON: &str = "layers/common-";
+/// Where bases lie that were made of a root file system, with the start of their names.
+const BASE: &str = "boot/base-";
 
 /// The part of a release that a path from its root is in, and the path below that.
 pub(super) fn split(path: &str) -> Option<(&str, &str)> {
@@ -25,16 +27,18 @@ pub(super) fn node_manifest(node: &str) -> String {
     format!("{node}/{MANIFEST}")
 }
 
-/// The path of the manifest of a common layer's archive, in `public/`.
-pub(super) fn common_manifest(artifact: &Artifact) -> Option<String> {
+/// The path of the manifest of a common layer's or a base's archive, in `public/`.
+pub(super) fn shared_manifest(artifact: &Artifact) -> Option<String> {
     let (_, below) = split(&artifact.path)?;
     Some(format!("{}.json", below.strip_suffix(&artifact.format)?.strip_suffix('.')?))
 }
 
-/// Whether this is the name of a common layer's manifest, in `public/`.
-pub(super) fn is_common_manifest(path: &str) -> bool {
-    let id = path.strip_prefix(COMMON).and_then(|rest| rest.strip_suffix(".json"));
-    id.is_some_and(|id| id.len() == 12 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+/// Of which layer this is the manifest by its name, in `public/`, if of one that several nodes share.
+pub(super) fn shared_layer(path: &str) -> Option<Audience> {
+    let id = |start: &str| path.strip_prefix(start).and_then(|rest| rest.strip_suffix(".json"));
+    let is_id = |id: &str| id.len() == 12 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let layers = [(COMMON, Audience::Common), (BASE, Audience::Base)];
+    layers.into_iter().find(|(start, _)| id(start).is_some_and(is_id)).map(|(_, layer)| layer)
 }
 
 /// Everything in the manifest that contradicts itself or the lists.
@@ -93,16 +97,17 @@ fn place(artifact: &Artifact, nodes: &BTreeSet<&str>) -> Result<(), Error> {
         return Err(Error::integrity(format!("{path} has the format `{format}` in the release's manifest")));
     }
     let expected = match (layer.as_str(), node, secret) {
+        ("guard", Some(node), false) => format!("{PUBLIC}/{node}/guard.{format}"),
         ("node", Some(node), false) => format!("{PUBLIC}/{node}/node.{format}"),
         ("secrets", Some(node), true) => format!("{SECRETS}/{node}/secrets.{format}"),
         (MERGED, Some(node), false) => format!("{PUBLIC}/{node}/rootfs.{format}"),
         (MERGED, Some(node), true) => format!("{SECRETS}/{node}/rootfs.{format}"),
-        ("common", None, false) => {
-            let fits = split(path).is_some_and(|(part, _)| part == PUBLIC)
-                && common_manifest(artifact).is_some_and(|manifest| is_common_manifest(&manifest));
-            return match fits {
+        ("common" | "base", None, false) => {
+            let manifest = shared_manifest(artifact).filter(|_| split(path).is_some_and(|(part, _)| part == PUBLIC));
+            let found = manifest.and_then(|manifest| shared_layer(&manifest));
+            return match found.is_some_and(|found| found.name() == layer) {
                 true => Ok(()),
-                false => Err(Error::trust(format!("{path} is declared as a common layer, which lies elsewhere"))),
+                false => Err(Error::trust(format!("{path} is declared as a {layer} layer, which lies elsewhere"))),
             };
         }
         _ => {
@@ -153,9 +158,7 @@ fn applied(node: &NodeRecord, artifacts: &BTreeMap<&str, &Artifact>, findings: &
         if !seen.insert(path.as_str()) {
             findings.note(Error::policy(format!("node {} has {path} twice", node.name)));
         }
-        let rank = [Audience::Common.name(), Audience::Node.name(), Audience::Secrets.name()]
-            .iter()
-            .position(|layer| *layer == artifact.layer);
+        let rank = ["base", "guard", "common", "node", "secrets"].iter().position(|layer| *layer == artifact.layer);
         if rank.is_some() && ranks.insert(&artifact.format, rank).is_some_and(|before| before > rank) {
             findings.note(Error::integrity(format!("node {} has {path} out of order", node.name)));
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::artifacts::{self, is_common_manifest, node_manifest};
+use super::artifacts::{self, shared_layer, node_manifest};
 use super::findings::{Findings, each};
 use super::judged::Judged;
 use super::summed::Summed;
@@ -77,7 +77,7 @@ impl Release<'_> {
                     (Some(artifact), _) if coherent => Item::Archive(part, file, artifact),
                     (Some(_), _) => Item::File(part, file),
                     (_, Some(node)) if name == PUBLIC => Item::Node(node),
-                    _ if name == PUBLIC && is_common_manifest(&file) => Item::Common(file),
+                    _ if name == PUBLIC && shared_layer(&file).is_some() => Item::Common(file),
                     _ => Item::File(part, file),
                 });
             }
@@ -94,7 +94,7 @@ impl Release<'_> {
                 (self.public, node_manifest(node))
             }
             Item::Common(file) => {
-                findings.take(layers::common(self.public, file));
+                findings.take(layers::shared(self.public, file));
                 (self.public, file.clone())
             }
             Item::Archive(part, file, artifact) => match layers::of(self, artifact) {

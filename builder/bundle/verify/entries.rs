@@ -1,5 +1,5 @@
 //! The entries of an archive against the records of its layers: every path, type, mode, owner, size, time, target and
-//! content; and the list that each layer carries of itself.
+//! content; and the lists that each layer carries of itself.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -11,14 +11,13 @@ use super::judged::Judged;
 use super::layers::Records;
 use super::summed::PIECE;
 use crate::archive::{self, Format, Header, HeaderKind};
+use crate::bundle::lists::{entries_path, is_list, record_line, sums_path};
 use crate::bundle::{FileRecord, FileType};
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::pki::Term;
 use crate::tree::{Audience, TreePath};
 
-/// Where every layer keeps its list, `LAYER.sha256`.
-pub const LISTS: &str = "/usr/lib/mastermold";
 /// How many bytes of contents that no record speaks of are read, in search of more faults.
 const SURPLUS: u64 = 64 << 20;
 /// The most bytes that a layer's list has.
@@ -121,7 +120,8 @@ impl<'a> Comparison<'a> {
 
     /// Reads contents; what they hash to. A layer's list is kept.
     fn contents(&mut self, header: &Header, record: &FileRecord, contents: &mut dyn Read) -> Result<Digest> {
-        let layer = self.layers.iter().map(|records| records.layer).find(|layer| is_list(&header.path, *layer));
+        let is_sums = |layer: &Audience| header.path.to_string() == sums_path(*layer);
+        let layer = self.layers.iter().map(|records| records.layer).find(is_sums);
         if let Some(layer) = layer.filter(|_| header.size() <= LONGEST_LIST) {
             // With all its room from the start: what grows leaves copies of what it held.
             let mut list = Zeroizing::new(Vec::with_capacity(header.size() as usize + 1));
@@ -155,20 +155,21 @@ impl<'a> Comparison<'a> {
         for path in std::mem::take(&mut self.expected).into_keys() {
             self.wrong(format!("does not hold {path}, which its manifest has"));
         }
-        for records in self.layers {
+        for records in self.layers.iter().filter(|records| records.layer != Audience::Base) {
             self.list(records);
+            self.entries_list(records);
         }
     }
 
     /// That a layer's list says of each of its files what we found, or what its record says.
     fn list(&mut self, records: &Records) {
-        let name = format!("{LISTS}/{}.sha256", records.layer.name());
+        let name = sums_path(records.layer);
         let Some(list) = self.lists.remove(&records.layer) else {
             return self.wrong(format!("has no list {name}"));
         };
         let mut lines = list.split_inclusive(|&byte| byte == b'\n');
         for file in records.files.iter().filter(|file| file.kind == FileType::File) {
-            if is_list(&file.path, records.layer) {
+            if file.path.to_string() == name {
                 continue;
             }
             let line = lines.next();
@@ -183,12 +184,19 @@ impl<'a> Comparison<'a> {
             self.wrong(format!("has more in its list {name} than it holds"));
         }
     }
-}
 
-fn is_list(path: &TreePath, layer: Audience) -> bool {
-    let relative = LISTS.trim_start_matches('/');
-    let name = path.as_str().strip_prefix(relative).and_then(|rest| rest.strip_prefix('/'));
-    name.and_then(|name| name.strip_suffix(".sha256")) == Some(layer.name())
+    /// That a layer's list of entries says what its records say.
+    fn entries_list(&mut self, records: &Records) {
+        let name = entries_path(records.layer);
+        let Some(list) = records.files.iter().find(|file| file.path.to_string() == name) else {
+            return self.wrong(format!("has no list {name}"));
+        };
+        let others = records.files.iter().filter(|file| !is_list(&file.path, records.layer));
+        let expected = Digest::of(others.filter_map(record_line).collect::<String>().as_bytes());
+        if list.sha256.or_else(|| self.found.get(&list.path).copied()).is_some_and(|digest| digest != expected) {
+            self.wrong(format!("has a list {name} that is not of what it holds"));
+        }
+    }
 }
 
 /// Where an entry is not as its record says: the field, what it is, what it should be.

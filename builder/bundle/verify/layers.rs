@@ -1,6 +1,6 @@
 //! What each archive should hold: the records of its layers, out of manifests that are checked first.
 
-use super::artifacts::{MERGED, common_manifest, is_common_manifest, node_manifest};
+use super::artifacts::{MERGED, node_manifest, shared_layer, shared_manifest};
 use super::contents::Release;
 use super::findings::Findings;
 use super::summed::Summed;
@@ -16,19 +16,18 @@ pub(super) struct Records {
     pub files: Vec<FileRecord>,
 }
 
-/// Reads a common layer's manifest from `public/`.
-pub(super) fn common(public: &Summed, path: &str) -> Result<Records> {
+/// Reads the manifest of a common layer or of a base from `public/`.
+pub(super) fn shared(public: &Summed, path: &str) -> Result<Records> {
     let name = public.name(path);
-    if !is_common_manifest(path) {
-        return Err(Error::integrity(format!("{name} is no common layer's manifest")));
-    }
+    let layer = shared_layer(path);
+    let layer = layer.ok_or_else(|| Error::integrity(format!("{name} is no common layer's manifest")))?;
     let manifest = CommonManifest::parse(&public.read(path)?).map_err(|error| error.context(&name))?;
-    records(&name, &manifest.files, &[Audience::Common])?;
+    records(&name, &manifest.files, &[layer])?;
     if !path.ends_with(&format!("-{}.json", manifest.id())) {
         let message = format!("{name} holds another layer than its name says: {}", manifest.id());
         return Err(Error::integrity(message));
     }
-    Ok(Records { layer: Audience::Common, mtime: manifest.mtime, files: manifest.files })
+    Ok(Records { layer, mtime: manifest.mtime, files: manifest.files })
 }
 
 /// Reads a node's manifest, and checks that it is of this release and this node.
@@ -42,9 +41,9 @@ pub(super) fn node(release: &Release<'_>, node: &str) -> Result<NodeManifest> {
         let NodeManifest { cluster, version, node, .. } = &found;
         return Err(Error::trust(format!("{name} is of node `{node}` of cluster `{cluster}` version {version}")));
     }
-    records(&name, &found.files, &[Audience::Node, Audience::Secrets])?;
+    records(&name, &found.files, &[Audience::Guard, Audience::Node, Audience::Secrets])?;
     if let Some(common) = &found.common
-        && (!is_common_manifest(common) || release.public.sums.get(common).is_none())
+        && (shared_layer(common) != Some(Audience::Common) || release.public.sums.get(common).is_none())
     {
         return Err(Error::integrity(format!("{name} names the common layer `{common}`, which is not there")));
     }
@@ -52,7 +51,7 @@ pub(super) fn node(release: &Release<'_>, node: &str) -> Result<NodeManifest> {
     let artifacts =
         applied.filter_map(|path| release.manifest.artifacts.iter().find(|artifact| artifact.path == *path));
     for artifact in artifacts.filter(|artifact| artifact.layer == Audience::Common.name()) {
-        if common_manifest(artifact) != found.common {
+        if shared_manifest(artifact) != found.common {
             return Err(Error::integrity(format!("{} is not the common layer that {name} names", artifact.path)));
         }
     }
@@ -62,21 +61,26 @@ pub(super) fn node(release: &Release<'_>, node: &str) -> Result<NodeManifest> {
 /// The layers that an archive holds, in the order in which they are applied.
 pub(super) fn of(release: &Release<'_>, artifact: &Artifact) -> Result<Vec<Records>> {
     let Some(node_name) = &artifact.node else {
-        let manifest = common_manifest(artifact).unwrap_or_default();
-        return Ok(vec![common(release.public, &manifest)?]);
+        let manifest = shared_manifest(artifact).unwrap_or_default();
+        return Ok(vec![shared(release.public, &manifest)?]);
     };
     let manifest = node(release, node_name)?;
     let mut layers = Vec::new();
     if let (MERGED, Some(path)) = (artifact.layer.as_str(), &manifest.common) {
-        layers.push(common(release.public, path)?);
+        layers.push(shared(release.public, path)?);
     }
-    let (secret, public) = manifest.files.into_iter().partition(|file| file.layer == Audience::Secrets.name());
-    let own = [(Audience::Node, public), (Audience::Secrets, secret)];
-    let wanted = own.into_iter().filter(|(layer, _)| match artifact.layer.as_str() {
-        MERGED => *layer == Audience::Node || artifact.secret,
-        name => layer.name() == name,
-    });
-    layers.extend(wanted.map(|(layer, files)| Records { layer, mtime: manifest.mtime, files }));
+    let guarded = manifest.files.iter().any(|file| file.layer == Audience::Guard.name());
+    let wanted = |layer: &Audience| match (artifact.layer.as_str(), layer) {
+        // The kernel gets the guard as an archive of its own.
+        (MERGED, Audience::Guard) => guarded && !artifact.is_cpio(),
+        (MERGED, Audience::Secrets) => artifact.secret,
+        (MERGED, _) => true,
+        (name, layer) => layer.name() == name,
+    };
+    for layer in [Audience::Guard, Audience::Node, Audience::Secrets].into_iter().filter(wanted) {
+        let files = manifest.files.iter().filter(|file| file.layer == layer.name()).cloned().collect();
+        layers.push(Records { layer, mtime: manifest.mtime, files });
+    }
     Ok(layers)
 }
 

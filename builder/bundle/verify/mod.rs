@@ -20,8 +20,6 @@ mod summed;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-pub use entries::LISTS;
-
 use self::contents::{Release, Tally};
 use self::findings::{Findings, each};
 use self::summed::{Directory, Summed};

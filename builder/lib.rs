@@ -37,6 +37,7 @@ pub mod store;
 pub mod bundle;
 pub mod profile;
 // F4: how the first becomes the second.
+pub mod boot;
 pub mod build;
 // F5: the command line.
 pub mod cli;

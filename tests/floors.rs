@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Every module and its floor.
-const FLOORS: [(&str, u8); 22] = [
+const FLOORS: [(&str, u8); 23] = [
     ("error", 0),
     ("digest", 0),
     ("epoch", 0),
@@ -26,6 +26,7 @@ const FLOORS: [(&str, u8); 22] = [
     ("profile", 3),
     ("bundle", 3),
     ("build", 4),
+    ("boot", 4),
     ("cli", 5),
     ("main", 6),
     ("lib", 6),

@@ -1,0 +1,3 @@
+//! What machines boot from.
+
+pub mod scripts;

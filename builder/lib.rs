@@ -36,8 +36,9 @@ pub mod store;
 // F3: what is asked, and what is delivered. Blind to each other.
 pub mod bundle;
 pub mod profile;
-// F4: how the first becomes the second.
+// F4: how machines start from what is delivered.
 pub mod boot;
+// F5: how the first becomes the second.
 pub mod build;
-// F5: the command line.
+// F6: the command line.
 pub mod cli;

@@ -25,11 +25,11 @@ const FLOORS: [(&str, u8); 23] = [
     ("store", 2),
     ("profile", 3),
     ("bundle", 3),
-    ("build", 4),
+    ("build", 5),
     ("boot", 4),
-    ("cli", 5),
-    ("main", 6),
-    ("lib", 6),
+    ("cli", 6),
+    ("main", 7),
+    ("lib", 7),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -12,7 +12,7 @@ use crate::disk;
 use crate::document::nearest;
 use crate::error::{Error, Faults, Result};
 use crate::profile::Lock;
-use crate::profile::lock::{Imported, Locked, LockedImage, LockedMember, Wanted};
+use crate::profile::lock::{Imported, Locked, LockedImage, LockedMember, LockedPackage, Wanted};
 use crate::store::{self, Gathered, Location, Options, Pin, Request, Store};
 use crate::tree::Blobs as _;
 
@@ -117,8 +117,16 @@ fn check_named(plan: &Plan, update: &Update) -> Result<()> {
 
 fn request(wanted: &Wanted, source: &PlannedSource, locked: Option<&Locked>) -> Request {
     let mut location = source.location.clone();
-    if let (Location::Deb { version, .. }, Some(locked)) = (&mut location, locked) {
-        *version = locked.version.clone();
+    match (&mut location, locked) {
+        (Location::Deb { version, .. }, Some(locked)) => version.clone_from(&locked.version),
+        (Location::Debian { versions, .. }, Some(locked)) => {
+            let package = |one: &LockedPackage| {
+                let LockedPackage { name, version, arch } = one.clone();
+                store::Package { name, version, arch }
+            };
+            *versions = locked.packages.iter().map(package).collect();
+        }
+        _ => {}
     }
     Request {
         name: wanted.name.clone(),
@@ -137,6 +145,7 @@ fn locked(gathered: Gathered) -> Locked {
         size: member.pin.size,
         executable: member.executable,
     };
+    let package = |store::Package { name, version, arch }| LockedPackage { name, version, arch };
     let mut members: Vec<_> = gathered.members.into_iter().map(member).collect();
     members.sort();
     Locked {
@@ -145,6 +154,7 @@ fn locked(gathered: Gathered) -> Locked {
         version: gathered.version,
         members,
         images: Vec::new(),
+        packages: gathered.packages.into_iter().map(package).collect(),
     }
 }
 
@@ -215,9 +225,15 @@ pub enum Thorough {
 }
 
 /// Brings everything that is locked into the store; how many sources were looked at.
-pub fn fetch(plan: &Plan, lock: &Lock, thorough: Thorough, store: &Store, options: &Options<'_>) -> Result<usize> {
+pub fn fetch(
+    sources: &BTreeMap<Wanted, PlannedSource>,
+    lock: &Lock,
+    thorough: Thorough,
+    store: &Store,
+    options: &Options<'_>,
+) -> Result<usize> {
     let mut requests = Vec::new();
-    for (wanted, source) in &plan.sources {
+    for (wanted, source) in sources {
         let Some(locked) = lock.sources.get(wanted) else { continue };
         check_file(wanted, source, locked)?;
         if thorough == Thorough::Yes || !is_there(locked, store)? {

@@ -1,13 +1,12 @@
 //! From nodes' trees to layers: what several nodes share, what is of one node, and what is secret.
 //!
-//! Nodes with the same active overlays and the same roles are a group. What is public and equal on all nodes of a group
+//! Nodes with the same active overlays, the same roles and the same base are a group. What is public and equal on all nodes of a group
 //! is its common layer, computed from the whole profile, so that building one node gives the same layers as building
 //! all. A group of one has no common layer, nor has one whose nodes share nothing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::place::usual_directory;
 use super::plan::NodePlan;
 use crate::bundle::lists::{self, LISTS};
 use crate::error::Result;
@@ -41,19 +40,19 @@ impl NodeLayers {
 
 /// Splits all nodes' trees; `salts` are the nodes' in the same order.
 pub fn split(nodes: &[NodePlan], salts: Vec<zeroize::Zeroizing<Vec<u8>>>) -> Result<Vec<NodeLayers>> {
-    let mut groups: BTreeMap<(&[String], &[String]), Vec<&NodePlan>> = BTreeMap::new();
+    let mut groups: BTreeMap<_, Vec<&NodePlan>> = BTreeMap::new();
     for node in nodes {
-        groups.entry((&node.overlays, &node.roles)).or_default().push(node);
+        groups.entry(group_of(node)).or_default().push(node);
     }
     let mut shared = BTreeMap::new();
     for (key, group) in groups.into_iter().filter(|(_, group)| group.len() > 1) {
         let tree = common(&group);
         if !tree.is_empty() {
-            shared.insert(key, Arc::new(layer(Audience::Common, tree, &group[0].tree)?));
+            shared.insert(key, Arc::new(layer(Audience::Common, tree, group[0])?));
         }
     }
     let layers = nodes.iter().zip(salts).map(|(node, salt)| {
-        let common = shared.get(&(&node.overlays[..], &node.roles[..])).cloned();
+        let common = shared.get(&group_of(node)).cloned();
         let in_common = |path: &TreePath| common.as_ref().is_some_and(|layer| layer.tree.get(path).is_some());
         let pick = |secrecy| {
             let mine = node.tree.iter().filter(move |(_, entry)| entry.secrecy == secrecy);
@@ -70,15 +69,20 @@ pub fn split(nodes: &[NodePlan], salts: Vec<zeroize::Zeroizing<Vec<u8>>>) -> Res
             ..Entry::new(Node::File(Content::inline(salt.to_vec())), "the layer's salt")
         };
         secret.insert(path, salt)?;
-        let guard = (!guard.is_empty()).then(|| layer(Audience::Guard, guard, &node.tree)).transpose()?;
+        let guard = (!guard.is_empty()).then(|| layer(Audience::Guard, guard, node)).transpose()?;
         Ok(NodeLayers {
             guard,
-            node: layer(Audience::Node, public, &node.tree)?,
-            secrets: layer(Audience::Secrets, secret, &node.tree)?,
+            node: layer(Audience::Node, public, node)?,
+            secrets: layer(Audience::Secrets, secret, node)?,
             common,
         })
     });
     layers.collect()
+}
+
+/// What the nodes of a group have in common.
+fn group_of(node: &NodePlan) -> (&[String], &[String], usize) {
+    (&node.overlays, &node.roles, node.base.id())
 }
 
 /// Whether nobody asked for this directory.
@@ -91,12 +95,13 @@ fn common(group: &[&NodePlan]) -> Tree {
     let everywhere = |path: &TreePath, entry: &Entry| {
         others.iter().all(|other| other.tree.get(path).is_some_and(|same| same.same_on_disk(entry) && !is_parent(same)))
     };
-    let public = first.iter().filter(|(_, entry)| entry.secrecy == Secrecy::Public && !entry.guard && !is_parent(entry));
+    let public =
+        first.iter().filter(|(_, entry)| entry.secrecy == Secrecy::Public && !entry.guard && !is_parent(entry));
     public.filter(|(path, entry)| everywhere(path, entry)).map(|(path, entry)| (path.clone(), entry.clone())).collect()
 }
 
-/// A layer with the directories that it needs, as the node's whole tree has them, and with its lists.
-fn layer(audience: Audience, mut tree: Tree, whole: &Tree) -> Result<Layer> {
+/// A layer with the directories that it needs, as the node's whole tree or its base has them, and with its lists.
+fn layer(audience: Audience, mut tree: Tree, node: &NodePlan) -> Result<Layer> {
     let sums: TreePath = lists::sums_path(audience).parse()?;
     let entries: TreePath = lists::entries_path(audience).parse()?;
     let list = |text: String| {
@@ -110,7 +115,8 @@ fn layer(audience: Audience, mut tree: Tree, whole: &Tree) -> Result<Layer> {
     // Placed first, so that their directory is one of the entries.
     tree.insert(sums.clone(), list(String::new()))?;
     tree.insert(entries.clone(), list(String::new()))?;
-    tree.add_parents(|path| whole.get(path).cloned().unwrap_or_else(|| usual_directory(path)))?;
+    let parents = node.base.parents();
+    tree.add_parents(|path| node.tree.get(path).cloned().unwrap_or_else(|| parents(path)))?;
     let own = tree.iter().filter(|(path, _)| !lists::is_list(path, audience));
     let lines: String = own.map(|(path, entry)| lists::entry_line(path, entry)).collect();
     tree.replace(entries, list(lines));

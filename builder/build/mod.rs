@@ -6,6 +6,8 @@
 //!                                  gather: sources in the store          manifests, sums, one rename
 //! ```
 
+pub mod base;
+mod boot;
 mod credentials;
 pub mod dates;
 mod files;
@@ -28,6 +30,7 @@ pub mod sources;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use self::boot::Boot;
 use crate::bundle::manifest::{FORMAT, to_text};
 use crate::bundle::{
     self, Artifact, CommonManifest, Draft, Existing, FileRecord, Manifest, NodeManifest, NodeRecord, Outcome,
@@ -40,6 +43,7 @@ use crate::profile::{Lock, Profile};
 use crate::store::{Options, Store};
 use crate::tree::{Audience, Secrecy};
 
+pub use base::{Bases, Layered};
 pub use findings::Warning;
 pub use gather::{Thorough, Update};
 pub use layers::NodeLayers;
@@ -81,41 +85,64 @@ pub struct Built {
 /// Builds a release. The result is a function of profile, overlays, lock and seed alone.
 pub fn build(profile: &Profile, lock: &Lock, seed: &Seed, building: &Building<'_>) -> Result<Built> {
     keys::check_seed(seed, lock.seed.as_deref(), &profile.lock_file().display().to_string())?;
-    let plan = resolve_locked(profile, lock, seed)?;
+    let bases = fetch_bases(profile, lock, building)?;
+    let plan = resolve_locked(&bases, profile, lock, seed)?;
     plan.warnings.iter().for_each(|warning| building.options.progress.note(&format!("warning: {warning}")));
     dates::check(&plan, &building.term)?;
     let selected = select(&plan, building.nodes)?;
     let layers = layers::split(&plan.nodes, plan.salts.clone())?;
     let commons = commons(&layers, profile);
-    let mut jobs = Vec::new();
-    let mut records = Vec::new();
-    for (node, layers) in plan.nodes.iter().zip(&layers).filter(|(node, _)| selected.contains(node.name.as_str())) {
+    let boot = Boot::of(profile, &bases)?;
+    let chosen = plan.nodes.iter().zip(&layers).enumerate();
+    let chosen: Vec<_> = chosen.filter(|(_, (node, _))| selected.contains(node.name.as_str())).collect();
+    let (mut jobs, mut records, mut starts) = (Vec::new(), Vec::new(), Vec::new());
+    for (index, (node, layers)) in chosen {
         let common = common_of(&commons, layers);
         let mut artifacts = Vec::new();
         for output in &profile.declared.outputs {
             let of_output = pack::jobs(output, &node.name, common.as_deref(), layers)?;
-            artifacts.extend(of_output.iter().map(Job::full_path));
+            let paths: Vec<String> = of_output.iter().map(Job::full_path).collect();
+            if let Some(boot) = boot.as_ref().filter(|boot| std::ptr::eq(boot.output, &output.value)) {
+                starts.push((index, boot.start(index, node, layers, &paths, lock)?));
+            }
+            artifacts.extend(paths);
             jobs.extend(of_output);
         }
-        records.push(NodeRecord { name: node.name.clone(), artifacts, boot: None });
+        records.push((index, NodeRecord { name: node.name.clone(), artifacts, boot: None }));
     }
+    let indices = records.iter().map(|(index, _)| *index).collect();
+    jobs.extend(boot.iter().map(|boot| boot.jobs(&indices)).collect::<Result<Vec<_>>>()?.into_iter().flatten());
     check_jobs(&jobs, profile)?;
-    gather::fetch(&plan, lock, Thorough::No, building.store, building.options)?;
+    gather::fetch(&plan.sources, lock, Thorough::No, building.store, building.options)?;
     let draft = Draft::new(building.out, &profile.declared.cluster.name)?;
-    let artifacts = pack::write(&jobs, &draft, building.store, profile.mtime, building.means)?;
+    let rootfs = bases.rootfs();
+    let blobs = Layered { store: building.store, rootfs: &rootfs };
+    let artifacts = pack::write(&jobs, &draft, &blobs, profile.mtime, building.means)?;
     write_node_manifests(profile, &plan, &layers, &commons, &selected, &draft)?;
     for (name, bytes) in &plan.admin {
         draft.add_bytes(Secrecy::Secret, &format!("admin/{name}"), bytes)?;
     }
+    let records = match &boot {
+        Some(boot) => boot.finish(starts, records, &artifacts, (lock, building.store, &draft))?,
+        None => records.into_iter().map(|(_, record)| record).collect(),
+    };
     let manifest = release_manifest(profile, lock, &plan, records, artifacts)?;
     draft.add_bytes(Secrecy::Public, bundle::MANIFEST, &to_text(&manifest)?)?;
     let (path, outcome) = draft.finish(&manifest.version, building.existing)?;
     Ok(Built { path, outcome, manifest })
 }
 
+/// The machines' bases, as far as they are locked: what is laid on them depends on what they are.
+fn fetch_bases(profile: &Profile, lock: &Lock, building: &Building<'_>) -> Result<Bases> {
+    let mut bases = Bases::of(profile)?;
+    gather::fetch(&bases.sources, lock, Thorough::No, building.store, building.options)?;
+    bases.open(lock, building.store)?;
+    Ok(bases)
+}
+
 /// The plan with every source pinned, or why the lock does not serve.
-fn resolve_locked(profile: &Profile, lock: &Lock, seed: &Seed) -> Result<Plan> {
-    let mut plan = Plan::resolve(profile, Some(lock), Some(seed))?;
+fn resolve_locked(bases: &Bases, profile: &Profile, lock: &Lock, seed: &Seed) -> Result<Plan> {
+    let mut plan = Plan::resolve_on(bases, profile, Some(lock), Some(seed))?;
     let mut faults = Faults::new();
     std::mem::take(&mut plan.missing).into_iter().for_each(|missing| faults.push(missing));
     faults.note(check_lock(profile, Some(lock), &plan));

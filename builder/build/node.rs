@@ -6,6 +6,7 @@ use std::sync::Arc;
 use globset::GlobMatcher;
 use zeroize::Zeroizing;
 
+use super::base::Knowledge;
 use super::credentials::Credentials;
 use super::files::{check_same, glob, place_directories, place_files};
 use super::images::NodeImage;
@@ -64,8 +65,8 @@ pub struct Active<'a> {
 
 impl<'a> Resolving<'a, '_> {
     /// Resolves one node.
-    pub fn resolve(&mut self, node: &Machine) -> Result<NodePlan> {
-        let scopes = NodeScopes::new(self.profile, self.overlays, node)?;
+    pub fn resolve(&mut self, node: &Machine, base: Knowledge) -> Result<NodePlan> {
+        let scopes = NodeScopes::new(self.profile, self.overlays, node, &base)?;
         let active = self.activate(&scopes)?;
         let mut faults = Faults::new();
         let mut settings = Settings::default();
@@ -103,8 +104,7 @@ impl<'a> Resolving<'a, '_> {
             placing.for_guard(one.declared.guard);
             place_units(one, &mut placing, &mut faults);
         }
-        let finished = faults.note(placing.finish(self.profile.declared.cluster.case_sensitive));
-        let (tree, places) = finished.unwrap_or_default();
+        let (tree, places) = self.finish(placing, &base, &mut faults);
         for one in &active {
             check_same(one, (&node.name, &tree), self.same, &mut faults);
         }
@@ -120,8 +120,24 @@ impl<'a> Resolving<'a, '_> {
             pending,
             provides,
             images,
+            base,
         };
         faults.finish(plan)
+    }
+
+    /// The finished tree, which can be laid on the base.
+    fn finish(
+        &self,
+        placing: Placing,
+        base: &Knowledge,
+        faults: &mut Faults,
+    ) -> (Tree, BTreeMap<TreePath, crate::error::Place>) {
+        let finished = placing.finish(self.profile.declared.cluster.case_sensitive, &base.parents());
+        let (tree, places) = faults.note(finished).unwrap_or_default();
+        if let Some(facts) = base.facts() {
+            faults.note(facts.check(&tree, &places));
+        }
+        (tree, places)
     }
 
     /// The overlays whose `when` holds, with their declarations rendered and read.

@@ -46,6 +46,20 @@ const SMALL: u64 = 8 << 20;
 /// What one small archive's writing may take.
 const SMALL_MEMORY: u64 = 64 << 20;
 
+/// The level at which an output is compressed.
+fn level(output: &OutputDeclaration) -> Result<u8> {
+    let format = output.format.value.0;
+    match &output.level {
+        None => Ok(format.default_level()),
+        Some(level) if format.levels().contains(&level.value) => Ok(level.value),
+        Some(level) => {
+            let (least, most) = format.levels().into_inner();
+            let message = format!("{format} has the levels {least} to {most}, not {}", level.value);
+            Err(Error::usage(message).at(&level.place))
+        }
+    }
+}
+
 /// The archives of an output for a node, in the order in which they are applied. `common` is the file name of the
 /// node's common layer without its ending.
 pub fn jobs<'a>(
@@ -55,15 +69,7 @@ pub fn jobs<'a>(
     layers: &'a NodeLayers,
 ) -> Result<Vec<Job<'a>>> {
     let format = output.format.value.0;
-    let level = match &output.level {
-        None => format.default_level(),
-        Some(level) if format.levels().contains(&level.value) => level.value,
-        Some(level) => {
-            let (least, most) = (format.levels().start().to_owned(), format.levels().end().to_owned());
-            let message = format!("{format} has the levels {least} to {most}, not {}", level.value);
-            return Err(Error::usage(message).at(&level.place));
-        }
-    };
+    let level = level(output)?;
     let job = |path: String, layer, secrecy, tree| Job { path, node: Some(node), layer, secrecy, format, level, tree };
     let guard = layers.guard.as_ref().map(|layer| {
         let path = format!("{node}/guard.{format}");
@@ -95,7 +101,14 @@ pub fn jobs<'a>(
     Ok(guard.into_iter().chain(common).chain([own, secrets]).collect())
 }
 
-impl Job<'_> {
+impl<'a> Job<'a> {
+    /// The archive of a layer that is no node's.
+    pub fn shared(path: String, layer: &'static str, output: &OutputDeclaration, tree: &'a Tree) -> Result<Job<'a>> {
+        let (format, level) = (output.format.value.0, level(output)?);
+        let (secrecy, tree) = (Secrecy::Public, Cow::Borrowed(tree));
+        Ok(Job { path, node: None, layer, secrecy, format, level, tree })
+    }
+
     /// The path from the release's root.
     pub fn full_path(&self) -> String {
         let part = match self.secrecy {

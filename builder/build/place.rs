@@ -109,10 +109,14 @@ impl Placing {
         self.tree.get(&self.resolve(path).ok()?)
     }
 
-    /// The finished tree, every parent in it, and where each path was declared.
-    pub fn finish(mut self, case_sensitive: bool) -> Result<(Tree, BTreeMap<TreePath, Place>)> {
+    /// The finished tree, every parent in it as `parents` says, and where each path was declared.
+    pub fn finish(
+        mut self,
+        case_sensitive: bool,
+        parents: &dyn Fn(&TreePath) -> Entry,
+    ) -> Result<(Tree, BTreeMap<TreePath, Place>)> {
         let mut faults = Faults::new();
-        faults.note(self.tree.add_parents(usual_directory));
+        faults.note(self.tree.add_parents(parents));
         if !case_sensitive {
             self.find_case_twins(&mut faults);
         }
@@ -179,7 +183,7 @@ mod tests {
         put(&mut placing, "/library/x", file("x")).unwrap();
         assert_eq!(put(&mut placing, "/bin", Entry::new(Node::Directory, "test")).unwrap_err().class().code(), 8);
         assert!(put(&mut placing, "/usr/lib/systemd/system/a.service", file("b")).is_err());
-        let (tree, _) = placing.finish(false).unwrap();
+        let (tree, _) = placing.finish(false, &usual_directory).unwrap();
         let paths: Vec<_> = tree.iter().map(|(path, _)| path.as_str()).collect();
         assert_eq!(
             paths,
@@ -217,7 +221,7 @@ mod tests {
         let mut placing = Placing::new(true);
         put(&mut placing, "/usr/bin/Tool", file("a")).unwrap();
         put(&mut placing, "/usr/bin/tool", file("a")).unwrap();
-        assert!(placing.finish(false).unwrap_err().to_string().contains("the case of letters"));
+        assert!(placing.finish(false, &usual_directory).unwrap_err().to_string().contains("the case of letters"));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
+use super::base::{Bases, Knowledge};
 use super::findings::Warning;
 use super::images::NodeImage;
 use super::keys::Keys;
@@ -86,6 +87,8 @@ pub struct NodePlan {
     pub images: Vec<NodeImage>,
     /// What the base or a registry has, without the images that the node brings.
     pub provides: Vec<Provision>,
+    /// What its layers are laid on.
+    pub base: Knowledge,
 }
 
 /// Something of a source that is not locked, and so has no name, size or digest yet.
@@ -100,13 +103,19 @@ pub struct Pending {
 }
 
 impl Plan {
-    /// Resolves a profile. Without a lock, what comes from sources is pending; without a seed, keys are empty.
+    /// Resolves a profile. Without a lock, what comes from sources is pending; without a seed, keys are empty. Nothing is
+    /// known of the machines' bases.
     pub fn resolve(profile: &Profile, lock: Option<&Lock>, seed: Option<&Seed>) -> Result<Plan> {
+        Plan::resolve_on(&Bases::of(profile)?, profile, lock, seed)
+    }
+
+    /// As [`Plan::resolve`], on these bases.
+    pub fn resolve_on(bases: &Bases, profile: &Profile, lock: Option<&Lock>, seed: Option<&Seed>) -> Result<Plan> {
         let overlays = load_overlays(profile)?;
         let mut faults = Faults::new();
         let mut keys = Keys::new(profile, seed)?;
         let mut placements = Placements::new(profile)?;
-        let (mut sources, mut admin) = (BTreeMap::new(), BTreeMap::new());
+        let (mut sources, mut admin) = (bases.sources.clone(), BTreeMap::new());
         let (mut asked, mut same, mut known) = (BTreeSet::new(), BTreeMap::new(), Known::default());
         let locked = |wanted: &Wanted| -> Option<&Locked> { lock?.sources.get(wanted) };
         let mut resolving = node::Resolving {
@@ -121,7 +130,9 @@ impl Plan {
             asked: &mut asked,
             known: &mut known,
         };
-        let nodes: Vec<_> = profile.nodes.iter().filter_map(|node| faults.note(resolving.resolve(node))).collect();
+        let nodes = profile.nodes.iter().enumerate();
+        let nodes = nodes.filter_map(|(index, node)| faults.note(resolving.resolve(node, bases.of_node(index))));
+        let nodes: Vec<NodePlan> = nodes.collect();
         if faults.is_empty() {
             check_written(profile, &asked, &mut faults);
         }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cluster kubernetes network pki nodes     the profile's own (its scope)
-//! node overlays                            this node; the variables of every active overlay
+//! node overlays base                           this node; the variables of every active overlay
 //! vars                                     the overlay's own variables
 //! args() arg() sysctl modules              in file templates only: what all overlays together declare
 //! secrets generations                      in file templates only: this node's secrets
@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
+use super::base::{Facts, Knowledge};
 use super::images::NodeImage;
 use super::keys::Generational;
 use super::settings::Settings;
@@ -34,13 +35,15 @@ pub struct NodeScopes {
 
 impl NodeScopes {
     /// The scopes of a node, for all overlays of the profile.
-    pub fn new(profile: &Profile, overlays: &[Overlay], node: &Node) -> Result<NodeScopes> {
+    pub fn new(profile: &Profile, overlays: &[Overlay], node: &Node, on: &Knowledge) -> Result<NodeScopes> {
         let variables = Arc::new(Variables(OnceLock::new()));
         let object = Jinja::from_object(OverlaysObject(Arc::downgrade(&variables)));
-        let base = profile.scope.child(BTreeMap::from([
+        let mut names = BTreeMap::from([
             ("node".to_owned(), Global::Ready(node.object.clone())),
             ("overlays".to_owned(), Global::Ready(object)),
-        ]));
+        ]);
+        names.extend(base_names(on).map(|base| ("base".to_owned(), Global::Ready(base))));
+        let base = profile.scope.child(names);
         let mut faults = Faults::new();
         let (mut scopes, mut named) = (Vec::new(), BTreeMap::new());
         for overlay in overlays {
@@ -52,6 +55,27 @@ impl NodeScopes {
         // Filled once: the map was made a few lines above.
         let _ = variables.0.set(named);
         faults.finish(NodeScopes { base, overlays: scopes, _variables: variables })
+    }
+}
+
+/// What templates see as `base`: the numbers of its users and groups; nothing if there is no base. Of one that is not
+/// known yet every name is there, and its number is 0.
+fn base_names(base: &Knowledge) -> Option<Jinja> {
+    let names = |of: fn(&Facts) -> &BTreeMap<String, u32>| match base.facts() {
+        Some(facts) => Jinja::from(of(facts).clone()),
+        None => Jinja::from_object(Unknown),
+    };
+    let object = || BTreeMap::from([("users", names(|facts| &facts.users)), ("groups", names(|facts| &facts.groups))]);
+    (!matches!(base, Knowledge::None)).then(|| Jinja::from(object()))
+}
+
+/// The users or groups of a base that is not known.
+#[derive(Debug)]
+struct Unknown;
+
+impl Object for Unknown {
+    fn get_value(self: &Arc<Self>, _: &Jinja) -> Option<Jinja> {
+        Some(Jinja::from(0))
     }
 }
 

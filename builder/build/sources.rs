@@ -16,7 +16,7 @@ use crate::store::Location;
 use crate::tree::{Content, Entry, Node, TreePath};
 
 /// What may come from one source if it does not say, in bytes.
-const DEFAULT_LIMIT: u64 = 2 << 30;
+pub const DEFAULT_LIMIT: u64 = 2 << 30;
 
 /// A source that at least one node wants.
 #[derive(Clone, Debug)]
@@ -128,14 +128,12 @@ pub fn plan(
     arch: Arch,
 ) -> Result<(Wanted, PlannedSource, Vec<Installed>)> {
     let at = |error: Error| error.at(&declared.place);
-    let (from, location) = locate(profile, name, &declared.value, arch).map_err(at)?;
+    let place = (&declared.url, &declared.path, &declared.deb);
+    let (from, location) = locate(profile, name, place, arch).map_err(at)?;
     let image = images::plan(name, declared, arch)?;
     let (recipe, archive) = image.unzip();
     let installed = installations(name, declared, archive)?;
     installed.iter().try_for_each(check_installed)?;
-    if let Some(sha256) = &declared.sha256 {
-        sha256.parse::<Digest>().map_err(at)?;
-    }
     let made_of = recipe.iter().flat_map(|recipe| recipe.patterns()).map(str::to_owned);
     let patterns = declared.members.keys().cloned().chain(made_of).collect();
     let images = recipe.into_iter().map(|recipe| (recipe.digest(), recipe)).collect();
@@ -143,18 +141,33 @@ pub fn plan(
         None => DEFAULT_LIMIT,
         Some(text) => parse_size(text).map_err(at)?,
     };
-    if declared.sha256.is_some() && declared.checksum_url.is_some() {
-        return Err(at(Error::usage(format!("source `{name}` has `sha256` and `checksum-url`; one of them says it"))));
-    }
     super::files::check_not_secret(name, declared.not_secret.as_deref(), false, &declared.place)?;
     let vouched = declared.not_secret.is_some();
     let stated = Stated { sha256: declared.sha256.clone(), checksum_url: declared.checksum_url.clone() };
     let planned = PlannedSource { location, patterns, images, stated, limit, vouched, place: declared.place.clone() };
+    check_stated(name, &planned).map_err(at)?;
     Ok((Wanted { name: name.to_owned(), from }, planned, installed))
 }
 
-fn locate(profile: &Profile, name: &str, declared: &SourceDeclaration, arch: Arch) -> Result<(String, Location)> {
-    match (&declared.url, &declared.path, &declared.deb) {
+/// What is wrong with what a publisher is said to state.
+pub fn check_stated(name: &str, source: &PlannedSource) -> Result<()> {
+    match (&source.stated.sha256, &source.stated.checksum_url) {
+        (Some(_), Some(_)) => {
+            Err(Error::usage(format!("source `{name}` has `sha256` and `checksum-url`; one of them says it")))
+        }
+        (Some(sha256), None) => sha256.parse::<Digest>().map(drop),
+        _ => Ok(()),
+    }
+}
+
+/// Where a source comes from by its `url`, `path` and `deb`, of which one is given.
+pub fn locate(
+    profile: &Profile,
+    name: &str,
+    given: (&Option<String>, &Option<String>, &Option<String>),
+    arch: Arch,
+) -> Result<(String, Location)> {
+    match given {
         (Some(url), None, None) => {
             if !["https://", "http://", "file://"].iter().any(|scheme| url.starts_with(scheme)) {
                 return Err(Error::usage(format!("`{url}` is not an http, https or file URL")));
@@ -191,7 +204,7 @@ fn leads_out(path: &str) -> bool {
 }
 
 /// Package names and versions by Debian's policy (5.6.1, 5.6.12): they become words of apt's command line.
-fn check_package(package: &str, version: Option<&str>) -> Result<()> {
+pub fn check_package(package: &str, version: Option<&str>) -> Result<()> {
     let name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.".contains(c);
     if package.len() < 2 || !package.starts_with(|c: char| c.is_ascii_alphanumeric()) || !package.chars().all(name) {
         return Err(Error::usage(format!("`{package}` is not the name of a Debian package")));

@@ -12,6 +12,7 @@
 //! A release directory that has its name is whole: it is written beside its place and renamed in one step.
 
 pub mod certificates;
+pub mod cmdline;
 pub mod inspect;
 pub mod lists;
 pub mod manifest;

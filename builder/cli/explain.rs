@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::ProfileArgument;
 use super::print::Printer;
-use crate::build::{Plan, layers};
+use crate::build::layers;
 use crate::document::nearest;
 use crate::error::{Error, Result, visible};
 use crate::profile::Lock;
@@ -28,7 +28,7 @@ impl Explain {
         let profile = self.profile.load()?;
         let shown = profile.lock_file().display().to_string();
         let lock = Lock::load(&profile.project.join(profile.lock_file()), &shown)?;
-        let plan = Plan::resolve(&profile, lock.as_ref(), None)?;
+        let plan = super::resolve(&profile, lock.as_ref())?;
         let split = layers::split(&plan.nodes, plan.salts.clone())?;
         crate::build::select(&plan, std::slice::from_ref(&self.node))?;
         let found = plan.nodes.iter().zip(&split).find(|(node, _)| node.name == self.node);

@@ -74,7 +74,7 @@ impl Fetch {
         build::check_lock(&profile, lock.as_ref(), &plan)?;
         let lock = lock.unwrap_or_default();
         let store = open_store()?;
-        let count = gather::fetch(&plan, &lock, Thorough::Yes, &store, &self.fetch.options(printer))?;
+        let count = gather::fetch(&plan.sources, &lock, Thorough::Yes, &store, &self.fetch.options(printer))?;
         let directory = store.directory();
         printer.report(&json!({ "store": directory, "sources": count }), || {
             format!("{count} sources are in {} as they are locked\n", directory.display())

@@ -25,7 +25,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::build::{Bases, Plan};
 use crate::error::Result;
+use crate::profile::{Lock, Profile};
 use crate::store::{Options, Store};
 use print::{Color, Format, Printer};
 
@@ -130,8 +132,8 @@ struct ProfileArgument {
 }
 
 impl ProfileArgument {
-    fn load(&self) -> Result<crate::profile::Profile> {
-        crate::profile::Profile::load(&self.profile, crate::epoch::Epoch::from_environment()?)
+    fn load(&self) -> Result<Profile> {
+        Profile::load(&self.profile, crate::epoch::Epoch::from_environment()?)
     }
 }
 
@@ -160,6 +162,15 @@ impl FetchArguments {
     fn options<'a>(&self, printer: &'a Printer) -> Options<'a> {
         Options { offline: self.offline, jobs: self.jobs(), attempts: ATTEMPTS, timeout: SILENCE, progress: printer }
     }
+}
+
+/// The plan of a profile, on its bases as far as the store has them. The store is looked at only for a base.
+fn resolve(profile: &Profile, lock: Option<&Lock>) -> Result<Plan> {
+    let mut bases = Bases::of(profile)?;
+    if let Some(lock) = lock.filter(|_| !bases.nodes.is_empty()) {
+        bases.open(lock, &open_store()?)?;
+    }
+    Plan::resolve_on(&bases, profile, lock, None)
 }
 
 fn open_store() -> Result<Store> {

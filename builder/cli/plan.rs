@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::ProfileArgument;
 use super::print::Printer;
+use crate::build::base::Knowledge;
 use crate::build::{self, NodePlan, layers};
 use crate::error::{Result, visible};
 use crate::profile::{DifferenceDeclaration, Lock, Profile};
@@ -83,6 +84,9 @@ struct NodeReport<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     images: Vec<ImageReport<'a>>,
     provides: &'a [crate::overlay::declare::Provision],
+    /// Whether the base is known: what is not locked and in the store is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base: Option<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -120,7 +124,7 @@ impl Plan {
         let profile = self.profile.load()?;
         let shown = profile.lock_file().display().to_string();
         let lock = Lock::load(&profile.project.join(profile.lock_file()), &shown)?;
-        let plan = build::Plan::resolve(&profile, lock.as_ref(), None)?;
+        let plan = super::resolve(&profile, lock.as_ref())?;
         printer.warnings(&plan.warnings);
         let layers = layers::split(&plan.nodes, plan.salts.clone())?;
         let selected = build::select(&plan, &self.node)?;
@@ -210,6 +214,11 @@ fn node_report<'a>(node: &'a NodePlan, layers: &'a build::NodeLayers) -> NodeRep
             .map(|image| ImageReport { name: &image.name, path: &image.path, source: &image.source })
             .collect(),
         provides: &node.provides,
+        base: match &node.base {
+            Knowledge::None => None,
+            Knowledge::Not => Some("unknown"),
+            Knowledge::Known(_) => Some("known"),
+        },
     }
 }
 
@@ -252,6 +261,9 @@ fn human(report: &Report<'_>) -> String {
     }
     for node in &report.nodes {
         text += &format!("\n{}  roles: {}  overlays: {}\n", node.name, node.roles.join(", "), node.overlays.join(", "));
+        if node.base == Some("unknown") {
+            text += "  base: not locked or not in the store, so nothing is compared with it, and its users have the number 0\n";
+        }
         for file in &node.files {
             let target = file.target.map_or_else(String::new, |target| format!(" -> {target}"));
             let line = format!("{}{target}  [{}]", file.path, file.origin);

@@ -56,6 +56,8 @@ fn begin(directory: &Path, make: impl Fn(&Path) -> io::Result<File>) -> Result<(
         let path = directory.join(format!("{UNFINISHED}{}-{number}", std::process::id()));
         let file = match make(&path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+            // Or between the making and the opening of a directory.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && directory.exists() => continue,
             made => made.map_err(failed)?,
         };
         let locked = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
@@ -276,6 +278,26 @@ mod tests {
             assert_eq!(fs::read_to_string(path.join("file")).unwrap(), content);
         }
         assert_eq!(names(directory.path()).unwrap(), ["1.0"]);
+    }
+
+    /// A sweeper may come before what is new is locked, which takes a moment.
+    #[test]
+    fn what_a_sweeper_takes_is_made_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !done.load(Ordering::Relaxed) {
+                        let _ = sweep(directory.path());
+                    }
+                });
+            }
+            let made = (0..3000).try_for_each(|_| StagedDirectory::in_directory(directory.path()).map(drop));
+            done.store(true, Ordering::Relaxed);
+            made.unwrap();
+        });
+        assert!(StagedDirectory::in_directory(&directory.path().join("nowhere")).is_err());
     }
 
     #[test]

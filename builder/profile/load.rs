@@ -131,7 +131,7 @@ pub fn merge_all(layers: &[Value]) -> Result<Value> {
 
 /// One layer laid on those before it.
 fn merge_layer(base: &Value, over: &Value) -> Value {
-    let merged = merge(base, over);
+    let merged = merge_base(merge(base, over), base, over);
     let (Some(below), Some(above)) = (base.get("sources"), over.get("sources")) else { return merged };
     let (Some(below), Some(above), Some(table)) = (below.as_table(), above.as_table(), merged.as_table()) else {
         return merged;
@@ -147,6 +147,24 @@ fn merge_layer(base: &Value, over: &Value) -> Value {
     }
     Value { place: merged.place, data: Data::Table(Arc::new(table)) }
 }
+
+/// `[base]`: what the later one says is taken whole, and a system that it gives replaces any other.
+fn merge_base(merged: Value, below: &Value, above: &Value) -> Value {
+    let table = |value: &Value| value.get("base")?.as_table().cloned();
+    let (Some(below), Some(above), Some(all)) = (table(below), table(above), merged.as_table()) else { return merged };
+    let gives = SYSTEMS.iter().any(|key| above.contains_key(*key));
+    let mut base = below;
+    base.retain(|key, _| !gives || !SYSTEMS.contains(&key.as_str()));
+    base.extend(above);
+    let mut all = all.clone();
+    if let Some(field) = all.get_mut("base") {
+        field.value.data = Data::Table(Arc::new(base));
+    }
+    Value { place: merged.place, data: Data::Table(Arc::new(all)) }
+}
+
+/// The ways to give a base system.
+const SYSTEMS: [&str; 3] = ["initrd", "rootfs", "debian"];
 
 /// Where a source comes from, what its publisher says of that, and where it goes.
 const FROM: [&str; 3] = ["url", "path", "deb"];

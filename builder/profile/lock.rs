@@ -35,6 +35,11 @@
 //! layer = "..."                 # of an image that is made here
 //! sha256 = "..."
 //! size = 17
+//!
+//! [[sources.packages]]          # what a Debian system is made of
+//! name = "base-files"
+//! version = "12.4"
+//! arch = "amd64"
 //! ```
 
 use std::collections::BTreeMap;
@@ -99,6 +104,20 @@ pub struct Locked {
     pub members: Vec<LockedMember>,
     /// The images that it gives, sorted.
     pub images: Vec<LockedImage>,
+    /// Of a Debian system: what it is made of, sorted.
+    pub packages: Vec<LockedPackage>,
+}
+
+/// A package of a Debian system.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockedPackage {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Its architecture.
+    pub arch: String,
 }
 
 /// What is pinned of an image: the archive that goes on nodes.
@@ -239,6 +258,8 @@ struct SourceDocument {
     members: Vec<MemberDocument>,
     #[serde(default)]
     images: Vec<ImageDocument>,
+    #[serde(default)]
+    packages: Vec<LockedPackage>,
 }
 
 #[derive(Deserialize)]
@@ -298,7 +319,10 @@ impl Lock {
             members.sort();
             let mut images: Vec<_> = value.images.into_iter().map(ImageDocument::locked).collect();
             images.sort();
-            let locked = Locked { sha256: value.sha256, size: value.size, version: value.version, members, images };
+            let mut packages = value.packages;
+            packages.sort();
+            let SourceDocument { sha256, size, version, .. } = value;
+            let locked = Locked { sha256, size, version, members, images, packages };
             let name = wanted.name.clone();
             if lock.sources.insert(wanted, locked).is_some() {
                 faults.push(Error::usage(format!("source `{name}` is locked twice")).at(&place));
@@ -345,6 +369,7 @@ impl Lock {
             }
             locked.members.iter().for_each(|member| text += &member.to_text());
             locked.images.iter().for_each(|image| text += &image.to_text());
+            locked.packages.iter().for_each(|package| text += &package.to_text());
         }
         text
     }
@@ -389,6 +414,14 @@ impl LockedMember {
         let LockedMember { pattern, path, sha256, size, executable } = self;
         let names = format!("pattern = {}\npath = {}\n", quote(pattern), quote(path));
         format!("\n[[sources.members]]\n{names}sha256 = \"{sha256}\"\nsize = {size}\nexecutable = {executable}\n")
+    }
+}
+
+impl LockedPackage {
+    fn to_text(&self) -> String {
+        let LockedPackage { name, version, arch } = self;
+        let (name, version, arch) = (quote(name), quote(version), quote(arch));
+        format!("\n[[sources.packages]]\nname = {name}\nversion = {version}\narch = {arch}\n")
     }
 }
 
@@ -454,6 +487,7 @@ mod tests {
             version: Some("1.0-\"x\"".into()),
             members: vec![member("*/a", "v/a"), member("*/b*", "v/b1"), member("*/b*", "v/b2")],
             images: vec![image("a.b/c:1", None), image("a.b/d:1", Some(Digest::of(b"layer")))],
+            packages: vec![LockedPackage { name: "a".into(), version: "1:2".into(), arch: "all".into() }],
         };
         let wanted = Wanted { name: "etcd".into(), from: "url https://example.org/x".into() };
         let files = BTreeMap::from([("pki/\"ca\".crt".to_owned(), Digest::of(b"y"))]);

@@ -5,6 +5,7 @@
 //! profiles/NAME.toml --load: extends, merge--> one document --render, read, check--> Profile
 //! ```
 
+pub mod boot;
 mod load;
 pub mod lock;
 pub mod pki;
@@ -23,6 +24,7 @@ use crate::epoch::Epoch;
 use crate::error::{Error, Faults, Result};
 use crate::overlay::{Engine, Global, Scope};
 
+pub use boot::{BaseDeclaration, BaseFile, BootDeclaration, DebianDeclaration};
 pub use load::{base_of, merge, merge_source};
 pub use lock::Lock;
 pub use schema::{
@@ -162,6 +164,10 @@ impl Profile {
         let mut macs = BTreeMap::new();
         for node in &self.declared.nodes {
             check_name("a node's name", &node.name, faults);
+            if RESERVED.contains(&node.name.as_str()) {
+                let message = format!("`{}` is a directory of every release, and no node's name", node.name.value);
+                faults.push(Error::usage(message).advise("choose another name").at(&node.name.place));
+            }
             let Some(mac) = &node.mac else { continue };
             let octets: Vec<_> = mac.split(':').collect();
             let hex = |octet: &&str| octet.len() == 2 && octet.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
@@ -207,6 +213,9 @@ impl Profile {
         }
     }
 }
+
+/// What a release has beside its nodes' directories.
+const RESERVED: [&str; 4] = ["admin", "boot", "layers", "secrets"];
 
 fn same_family(network: &IpNet, address: &IpAddr) -> bool {
     matches!((network, address), (IpNet::V4(_), IpAddr::V4(_)) | (IpNet::V6(_), IpAddr::V6(_)))
@@ -282,7 +291,7 @@ fn render_own(scope: &Arc<Scope>, document: &Value, nodes: &[Value]) -> Result<V
     let mut rendered = Table::new();
     for (key, field) in table {
         let value = match key.as_str() {
-            "sources" | "args" | "command" | "sysctl" | "modules" | "vars" => field.value.clone(),
+            "base" | "sources" | "args" | "command" | "sysctl" | "modules" | "vars" => field.value.clone(),
             "nodes" => {
                 let each = nodes.iter().map(|node| {
                     let own = scope.child(BTreeMap::from([("node".to_owned(), Global::Document(node.clone()))]));

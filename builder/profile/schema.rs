@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use super::boot::{BaseDeclaration, BootDeclaration};
 use super::pki::{AcceptDeclaration, PkiDeclaration};
 use crate::archive::Format;
 use crate::document::Placed;
@@ -43,6 +44,12 @@ pub struct ProfileDeclaration {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, SourceDeclaration>")]
     pub sources: Later,
+    /// The base system that the layers are laid on. Without it there are no boot files.
+    #[schemars(with = "Option<BaseDeclaration>")]
+    pub base: Option<Later>,
+    /// What the machines start from.
+    #[serde(default)]
+    pub boot: BootDeclaration,
     /// Flags of commands, over those of the overlays.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, BTreeMap<String, Argument>>")]

@@ -203,7 +203,7 @@ fn complaint(output: &Output) -> String {
 }
 
 /// Words that go on apt's command line (deb-version(7), Debian Policy 5.6.1): none may look like an option.
-fn check_words(package: &str, version: Option<&str>, arch: &str) -> Result<()> {
+pub(super) fn check_words(package: &str, version: Option<&str>, arch: &str) -> Result<()> {
     let of = |text: &str, extra: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || extra.contains(c));
     let starts = |text: &str| text.starts_with(|c: char| c.is_ascii_alphanumeric());
     let bad = |what: &str, text: &str| Err(Error::usage(format!("`{text}` is not {what}")));

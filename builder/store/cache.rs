@@ -147,6 +147,11 @@ impl Store {
         disk::open_plain(&self.path(digest))?.ok_or_else(|| missing().advise("run `mastermold fetch`"))
     }
 
+    /// The blob as a file, of which parts are read; what is read is to be hashed by who reads.
+    pub fn plain_file(&self, pin: &Pin) -> Result<File> {
+        self.file(&pin.digest)
+    }
+
     fn open_pinned(&self, digest: &Digest, size: u64) -> Result<PinnedReader<File>> {
         let name = format!("the stored blob {}", self.path(digest).display());
         Ok(PinnedReader::new(self.file(digest)?, *digest, size, name))

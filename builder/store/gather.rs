@@ -6,14 +6,14 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::apt::{Apt, Package};
+use super::apt::{self, Apt};
 use super::cache::Store;
 use super::download::{Download, persist};
 use super::http::{Client, Failure};
 use super::members::members;
 use super::unpack::Limits;
 use super::url::{Scheme, Url};
-use super::{Gathered, Location, Options, Pin, Request};
+use super::{Gathered, Location, Options, Package, Pin, Request, debian};
 use crate::disk;
 use crate::error::{Error, Result};
 
@@ -91,7 +91,14 @@ fn offline(what: &str) -> Error {
 #[derive(Clone)]
 struct Fetched {
     pin: Pin,
-    package: Option<Package>,
+    package: Option<apt::Package>,
+    packages: Vec<Package>,
+}
+
+impl Fetched {
+    fn plain(pin: Pin) -> Fetched {
+        Fetched { pin, package: None, packages: Vec::new() }
+    }
 }
 
 type Key<'a> = (&'a Location, Option<Pin>);
@@ -117,22 +124,22 @@ impl<'a> Gatherer<'a> {
         let cell = self.fetched.get(&(&request.location, request.pin)).ok_or_else(bug)?;
         let source = format!("source {}", request.name);
         let fetched = cell.get_or_init(|| self.obtain(request)).clone();
-        let Fetched { pin, package } = fetched.map_err(|error| error.context(&source))?;
+        let Fetched { pin, package, packages } = fetched.map_err(|error| error.context(&source))?;
         let members = match request.members.is_empty() {
             true => Vec::new(),
             false => members(self.store, &pin, &source, &request.members, &Limits::default())?,
         };
         let (version, resolved) = package.map(|package| (package.version, package.file_name)).unzip();
-        Ok(Gathered { pin, version, resolved, members })
+        Ok(Gathered { pin, version, resolved, members, packages })
     }
 
     fn obtain(&self, request: &Request) -> Result<Fetched> {
         if let Some(pin) = request.pin
             && self.store.check(&pin.digest, pin.size)?
         {
-            return Ok(Fetched { pin, package: None });
+            return Ok(Fetched::plain(pin));
         }
-        let plain = |pin| Fetched { pin, package: None };
+        let plain = Fetched::plain;
         match &request.location {
             Location::Path(path) => self.file(request, path).map(plain),
             Location::Url(url) => {
@@ -143,6 +150,15 @@ impl<'a> Gatherer<'a> {
                 }
             }
             Location::Deb { package, version, arch } => self.deb(request, package, version.as_deref(), arch),
+            Location::Debian { suite, packages, arch, epoch, versions } => {
+                if self.options.offline {
+                    return Err(offline(&format!("the Debian system {suite} ({arch})")));
+                }
+                let system = debian::System { suite, packages, arch, epoch: *epoch, versions };
+                self.options.progress.note(&format!("making the Debian system {suite} ({arch})"));
+                let (pin, packages) = system.make(self.store, request.pin.as_ref(), &request.name)?;
+                Ok(Fetched { pin, package: None, packages })
+            }
         }
     }
 
@@ -193,7 +209,7 @@ impl<'a> Gatherer<'a> {
                     .advise(format!("if the change is meant: `mastermold lock --update {}`", request.name)));
             }
             self.store.add_pinned(file, &shown, &indexed)?;
-            Ok(Fetched { pin: indexed, package: Some(package.clone()) })
+            Ok(Fetched { package: Some(package.clone()), ..Fetched::plain(indexed) })
         });
         self.options.progress.end(&request.name);
         result

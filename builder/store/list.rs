@@ -195,7 +195,14 @@ mod tests {
     use super::*;
 
     fn list(entries: &[(&str, Kind)]) -> List {
-        let entry = |(path, kind): &(&str, Kind)| Entry { path: (*path).into(), kind: kind.clone(), mode: 0o755 };
+        let entry = |(path, kind): &(&str, Kind)| Entry {
+            path: (*path).into(),
+            kind: kind.clone(),
+            mode: 0o755,
+            uid: 0,
+            gid: 0,
+            at: 0,
+        };
         let entries: Vec<Entry> = entries.iter().map(entry).collect();
         let mut order: Vec<usize> = (0..entries.len()).collect();
         order.sort_by(|a, b| entries[*a].path.cmp(&entries[*b].path).then(a.cmp(b)));

@@ -10,6 +10,7 @@
 mod apt;
 mod cache;
 mod checksum;
+mod debian;
 mod download;
 mod gather;
 mod http;
@@ -47,6 +48,30 @@ pub enum Location {
         /// Its architecture as Debian names it: `amd64`, `arm64`.
         arch: String,
     },
+    /// A Debian system, made by mmdebstrap of packages that the system's apt has.
+    Debian {
+        /// Its suite's code name.
+        suite: String,
+        /// Packages beside those that every system has, sorted.
+        packages: Vec<String>,
+        /// Its architecture as Debian names it.
+        arch: String,
+        /// The time of every file that is made.
+        epoch: crate::epoch::Epoch,
+        /// The packages that it had before, which it is made of again; none: apt's candidates.
+        versions: Vec<Package>,
+    },
+}
+
+/// A package of a Debian system.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Package {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Its architecture, `all` among them.
+    pub arch: String,
 }
 
 /// What bytes must be.
@@ -97,6 +122,8 @@ pub struct Gathered {
     pub resolved: Option<String>,
     /// The members, by path.
     pub members: Vec<Member>,
+    /// Of a Debian system: what it is made of; known as `version` is.
+    pub packages: Vec<Package>,
 }
 
 /// How to gather.

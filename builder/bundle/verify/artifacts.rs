@@ -197,7 +197,9 @@ fn files(
 
 /// That each common layer is some node's.
 fn unused(manifest: &Manifest, findings: &mut Findings) {
-    let used: BTreeSet<&String> = manifest.nodes.iter().flat_map(|node| &node.artifacts).collect();
+    let applied = manifest.nodes.iter().flat_map(|node| &node.artifacts);
+    let started = manifest.nodes.iter().filter_map(|node| node.boot.as_ref()).flat_map(|boot| &boot.initrds);
+    let used: BTreeSet<&String> = applied.chain(started).collect();
     for artifact in manifest.artifacts.iter().filter(|artifact| !used.contains(&artifact.path)) {
         findings.note(Error::integrity(format!("{} is no node's", artifact.path)));
     }

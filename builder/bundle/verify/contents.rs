@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::artifacts::{self, shared_layer, node_manifest};
+use super::artifacts::{self, node_manifest, shared_layer};
+use super::boot;
 use super::findings::{Findings, each};
 use super::judged::Judged;
 use super::summed::Summed;
@@ -90,7 +91,12 @@ impl Release<'_> {
         let (part, file) = match item {
             Item::File(part, file) => return plain(part, file, self.term),
             Item::Node(node) => {
-                findings.take(layers::node(self, node));
+                let manifest = findings.take(layers::node(self, node));
+                let layers = manifest.and_then(|manifest| findings.take(layers::public(self, &manifest)));
+                let record = self.manifest.nodes.iter().find(|record| record.name == **node);
+                if let (Some(layers), Some(record)) = (layers, record) {
+                    findings.append(boot::check(self, record, &layers));
+                }
                 (self.public, node_manifest(node))
             }
             Item::Common(file) => {

@@ -6,6 +6,7 @@ use std::io::Read;
 
 use zeroize::Zeroizing;
 
+use super::boot::wrong_digest;
 use super::findings::Findings;
 use super::judged::Judged;
 use super::layers::Records;
@@ -167,6 +168,9 @@ impl<'a> Comparison<'a> {
         let Some(list) = self.lists.remove(&records.layer) else {
             return self.wrong(format!("has no list {name}"));
         };
+        if let Some((node, _)) = records.pinned.as_ref().filter(|(_, digest)| *digest != Digest::of(&list)) {
+            self.findings.note(wrong_digest(node, records.layer));
+        }
         let mut lines = list.split_inclusive(|&byte| byte == b'\n');
         for file in records.files.iter().filter(|file| file.kind == FileType::File) {
             if file.path.to_string() == name {

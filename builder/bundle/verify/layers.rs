@@ -5,13 +5,16 @@ use super::contents::Release;
 use super::findings::Findings;
 use super::summed::Summed;
 
-use crate::bundle::{Artifact, CommonManifest, FileRecord, FileType, Manifest, NodeManifest};
+use crate::bundle::{Artifact, CommonManifest, FileRecord, FileType, Manifest, NodeManifest, cmdline};
+use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::tree::Audience;
 
 /// The records of one layer.
 pub(super) struct Records {
     pub layer: Audience,
+    /// Whose command line has a digest of the layer's list, and which.
+    pub pinned: Option<(String, Digest)>,
     pub mtime: u64,
     pub files: Vec<FileRecord>,
 }
@@ -27,7 +30,7 @@ pub(super) fn shared(public: &Summed, path: &str) -> Result<Records> {
         let message = format!("{name} holds another layer than its name says: {}", manifest.id());
         return Err(Error::integrity(message));
     }
-    Ok(Records { layer, mtime: manifest.mtime, files: manifest.files })
+    Ok(Records { layer, pinned: None, mtime: manifest.mtime, files: manifest.files })
 }
 
 /// Reads a node's manifest, and checks that it is of this release and this node.
@@ -79,9 +82,26 @@ pub(super) fn of(release: &Release<'_>, artifact: &Artifact) -> Result<Vec<Recor
     };
     for layer in [Audience::Guard, Audience::Node, Audience::Secrets].into_iter().filter(wanted) {
         let files = manifest.files.iter().filter(|file| file.layer == layer.name()).cloned().collect();
-        layers.push(Records { layer, mtime: manifest.mtime, files });
+        let pinned = pinned(release, node_name, layer);
+        layers.push(Records { layer, pinned, mtime: manifest.mtime, files });
     }
     Ok(layers)
+}
+
+/// Which digest of a layer's list the node's command line has.
+fn pinned(release: &Release<'_>, node: &str, layer: Audience) -> Option<(String, Digest)> {
+    let boot = release.manifest.nodes.iter().find(|record| record.name == node)?.boot.as_ref()?;
+    Some((node.to_owned(), cmdline::digest_of(&boot.cmdline, layer)?))
+}
+
+/// All public layers of a node, by its manifest and that of its common layer.
+pub(super) fn public(release: &Release<'_>, manifest: &NodeManifest) -> Result<Vec<Records>> {
+    let common = manifest.common.as_ref().map(|path| shared(release.public, path)).transpose()?;
+    let own = [Audience::Guard, Audience::Node].map(|layer| {
+        let files = manifest.files.iter().filter(|file| file.layer == layer.name()).cloned().collect();
+        Records { layer, pinned: None, mtime: manifest.mtime, files }
+    });
+    Ok(common.into_iter().chain(own).filter(|records| !records.files.is_empty()).collect())
 }
 
 /// That records are as mastermold writes them: of these layers, sorted, each once, with the fields of its type.

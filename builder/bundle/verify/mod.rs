@@ -10,6 +10,7 @@
 //! digest is right. The decoder's memory is bounded.
 
 mod artifacts;
+mod boot;
 mod contents;
 mod entries;
 mod findings;

@@ -64,6 +64,12 @@ pub struct Entry {
     pub kind: Kind,
     /// Permission bits, at most 0o7777.
     pub mode: u32,
+    /// The owner's number, in a tar archive.
+    pub uid: u32,
+    /// The group's number, in a tar archive.
+    pub gid: u32,
+    /// Where its bytes begin, in a tar archive without its compression.
+    pub at: u64,
 }
 
 /// Is shown each entry with its bytes, which it need not read.
@@ -219,6 +225,14 @@ impl<R: Read> Read for Bounded<R> {
     }
 }
 
+/// What only a tar archive says of an entry.
+#[derive(Clone, Copy, Default)]
+struct More {
+    uid: u32,
+    gid: u32,
+    at: u64,
+}
+
 /// The visitor, behind the limits and the rules for names.
 struct Counted<'a, 'b> {
     visit: &'a mut Visit<'b>,
@@ -232,7 +246,7 @@ impl<'a, 'b> Counted<'a, 'b> {
     }
 
     /// Shows an entry; the archive's own root directory is none.
-    fn show(&mut self, path: &[u8], kind: Kind, mode: u32, body: &mut dyn Read) -> Walked<()> {
+    fn show(&mut self, path: &[u8], kind: Kind, mode: u32, more: More, body: &mut dyn Read) -> Walked<()> {
         let Some(left) = self.entries.checked_sub(1) else { return refuse("it has too many entries") };
         self.entries = left;
         let target = match &kind {
@@ -245,7 +259,10 @@ impl<'a, 'b> Counted<'a, 'b> {
         self.names = left;
         match clean(path, kind == Kind::Directory)? {
             None => Ok(()),
-            Some(path) => Ok((self.visit)(Entry { path, kind, mode: mode & 0o7777 }, body)?),
+            Some(path) => {
+                let More { uid, gid, at } = more;
+                Ok((self.visit)(Entry { path, kind, mode: mode & 0o7777, uid, gid, at }, body)?)
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use ::tar::Header;
 
 use super::pax::{Extension, Scope};
-use super::{Counted, Kind, Walked, damaged, refuse, target};
+use super::{Counted, Kind, More, Walked, damaged, refuse, target};
 
 const BLOCK: usize = 512;
 /// The most that a record of names and attributes may have.
@@ -18,9 +18,10 @@ const LONGEST_RECORD: u64 = 1 << 20;
 /// is nothing but zeros.
 pub(super) fn walk(reader: &mut dyn Read, counted: &mut Counted) -> Walked<()> {
     let mut pending = Extension::default();
-    let mut first = true;
+    let (mut first, mut at) = (true, 0);
     while let Some(header) = next_header(reader, first)? {
         first = false;
+        at += BLOCK as u64;
         let size = octal(&header.as_old().size, "size")?;
         let mut body = (&mut *reader).take(size);
         match header.entry_type().as_byte() {
@@ -28,9 +29,10 @@ pub(super) fn walk(reader: &mut dyn Read, counted: &mut Counted) -> Walked<()> {
             b'g' => Extension::default().add_pax(&record(&mut body)?, Scope::Global)?,
             b'L' => pending.add_long_path(record(&mut body)?)?,
             b'K' => pending.add_long_target(record(&mut body)?)?,
-            kind => entry(kind, &header, std::mem::take(&mut pending), &mut body, counted)?,
+            kind => entry(kind, &header, std::mem::take(&mut pending), &mut body, at, counted)?,
         }
         finish_body(body, size)?;
+        at += size.next_multiple_of(BLOCK as u64);
     }
     match pending == Extension::default() {
         true => Ok(()),
@@ -77,7 +79,14 @@ fn end(reader: &mut dyn Read) -> Walked<()> {
 }
 
 /// Shows an entry. A link, directory or device that has bytes is refused: readers disagree whether to skip them.
-fn entry(kind: u8, header: &Header, names: Extension, body: &mut dyn Read, counted: &mut Counted) -> Walked<()> {
+fn entry(
+    kind: u8,
+    header: &Header,
+    names: Extension,
+    body: &mut dyn Read,
+    at: u64,
+    counted: &mut Counted,
+) -> Walked<()> {
     let size = octal(&header.as_old().size, "size")?;
     let mode = octal(&header.as_old().mode, "mode")? as u32;
     let path = names.path.map_or_else(|| header.path_bytes().into_owned(), Vec::from);
@@ -101,7 +110,10 @@ fn entry(kind: u8, header: &Header, names: Extension, body: &mut dyn Read, count
     if names.size.is_some_and(|said| said != size) {
         return refuse(format!("`{}` has two sizes", path.escape_ascii()));
     }
-    counted.show(&path, kind, mode, body)
+    // Most archives are taken for their bytes: an owner that cannot be read matters only to who asks for it.
+    let id = |field: &[u8]| octal(field, "owner").ok().and_then(|id| u32::try_from(id).ok()).unwrap_or(u32::MAX);
+    let (uid, gid) = (id(&header.as_old().uid), id(&header.as_old().gid));
+    counted.show(&path, kind, mode, More { uid, gid, at }, body)
 }
 
 /// Reads what was left of an entry, and the zeros to the next block.

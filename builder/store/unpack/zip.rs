@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
-use super::{Bounded, Counted, Kind, Walked, damaged, refuse, target};
+use super::{Bounded, Counted, Kind, More, Walked, damaged, refuse, target};
 
 const LOCAL: u32 = 0x0403_4b50;
 const CENTRAL: u32 = 0x0201_4b50;
@@ -198,7 +198,7 @@ impl Central {
         if kind == Kind::Directory && self.size != 0 {
             return refuse(format!("`{}` is a directory and has bytes", self.name.escape_ascii()));
         }
-        counted.show(&self.name, kind, unix, &mut body)
+        counted.show(&self.name, kind, unix, More::default(), &mut body)
     }
 }
 

@@ -15,7 +15,7 @@ const TERMINAL: &str = "/dev/tty";
 /// The longest line that a terminal gives (N_TTY_BUF_SIZE).
 const LONGEST: usize = 4096;
 
-/// The terminal that is silent now, and what it was before.
+/// The terminal that is another now, and what it was before.
 static SILENT: Mutex<Option<(OwnedFd, Termios)>> = Mutex::new(None);
 
 fn silent() -> MutexGuard<'static, Option<(OwnedFd, Termios)>> {
@@ -64,7 +64,16 @@ fn read_line(terminal: &OwnedFd) -> rustix::io::Result<Zeroizing<Vec<u8>>> {
     Ok(line)
 }
 
-/// Makes the terminal what it was before a question. Nothing if there was none.
+/// Remembers what the terminal is, for [`restore`]: a program that we start may change it and be killed.
+pub fn keep() {
+    if let Ok(terminal) = open()
+        && let Ok(now) = tcgetattr(&terminal)
+    {
+        *silent() = Some((terminal, now));
+    }
+}
+
+/// Makes the terminal what it was before a question, or when it was kept. Nothing if neither was.
 pub fn restore() {
     if let Some((terminal, before)) = silent().take() {
         // If the terminal is gone, there is nothing to restore.

@@ -1,5 +1,6 @@
 //! The command line: one file a verb.
 
+mod boot;
 mod build;
 mod csr;
 mod explain;
@@ -15,6 +16,7 @@ mod plan;
 pub mod print;
 mod schema;
 mod seed;
+mod serve;
 mod shell;
 mod sign;
 mod status;
@@ -80,6 +82,10 @@ enum Command {
     Verify(verify::Verify),
     /// List what is in a release, a node's directory or an archive.
     Inspect(inspect::Inspect),
+    /// Serve a release over HTTP in a lab, read-only; or write a dnsmasq configuration for it.
+    Serve(serve::Serve),
+    /// Start a node in QEMU with exactly what it would get.
+    Boot(Box<boot::Boot>),
     /// Say which overlay, source or line put a file on a node.
     Explain(explain::Explain),
     /// Print the JSON Schema of profiles or overlays, for editors.
@@ -113,6 +119,8 @@ impl Cli {
             Command::Sign(verb) => verb.run(printer),
             Command::Verify(verb) => verb.run(printer),
             Command::Inspect(verb) => verb.run(printer),
+            Command::Serve(verb) => verb.run(printer),
+            Command::Boot(verb) => verb.run(printer),
             Command::Explain(verb) => verb.run(printer),
             Command::Schema(verb) => verb.run(printer),
             Command::Pki(verb) => verb.run(printer),

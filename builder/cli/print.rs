@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
+use crate::boot::Watcher;
 use crate::build::Warning;
 use crate::epoch;
 use crate::error::{Error, Result, visible};
@@ -146,6 +147,20 @@ impl Progress for Printer {
 
     fn note(&self, text: &str) {
         Printer::note(self, text);
+    }
+}
+
+impl Watcher for Printer {
+    fn note(&self, text: &str) {
+        Printer::note(self, text);
+    }
+
+    fn detail(&self, text: &str) {
+        Printer::detail(self, text);
+    }
+
+    fn console(&self, text: &str) -> Result<()> {
+        self.text(text)
     }
 }
 

@@ -37,7 +37,8 @@ pub fn grub(machines: &[Machine<'_>], cluster: &str, version: &str) -> Result<St
 }
 
 /// The directory is the entry's second parameter, so that it is the one of when the fragment was read: two releases can
-/// stand in one menu. A file that is missing is told by GRUB, which then starts nothing, as it is the last command.
+/// stand in one menu. Of a file that is missing GRUB says so, and would then start the kernel with nothing to unpack: it is
+/// made to begin anew instead.
 fn entry(text: &mut String, machine: &Machine<'_>, cluster: &str, version: &str) -> Result<()> {
     let name = machine.name;
     plain(machine.kernel)?;
@@ -50,12 +51,15 @@ fn entry(text: &mut String, machine: &Machine<'_>, cluster: &str, version: &str)
     for word in carried(machine)? {
         let _ = write!(text, " {}", quoted(&word));
     }
-    if !machine.initrds.is_empty() {
-        text.push_str("\n    initrd");
-    }
+    let mut initrds = String::new();
     for path in machine.initrds {
         plain(path)?;
-        let _ = write!(text, " \"$2/{path}\"");
+        let _ = write!(initrds, " \"$2/{path}\"");
+    }
+    if !initrds.is_empty() {
+        let _ =
+            write!(text, "\n    if ! initrd{initrds}; then\n        echo '{name} is not started: a file is missing.'");
+        text.push_str("\n        sleep 30\n        reboot\n    fi");
     }
     text.push_str("\n}\n");
     Ok(())
@@ -107,7 +111,11 @@ mod tests {
 
 menuentry 'prod 1.2.3: m0' --id 'prod-m0' "$mastermold" {
     linux "$2/boot/vmlinuz-0123456789ab" console=ttyS0,115200 mastermold.name=m0
-    initrd "$2/boot/base-ba5e.cpio.zst" "$2/m0/guard.cpio.zst" "$2/m0/node.cpio.zst" "$2/secrets/m0/secrets.cpio.zst"
+    if ! initrd "$2/boot/base-ba5e.cpio.zst" "$2/m0/guard.cpio.zst" "$2/m0/node.cpio.zst" "$2/secrets/m0/secrets.cpio.zst"; then
+        echo 'm0 is not started: a file is missing.'
+        sleep 30
+        reboot
+    fi
 }
 
 if [ "$net_default_mac" = '52:54:00:00:00:0a' ]; then

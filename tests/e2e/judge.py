@@ -4,6 +4,7 @@
   judge.py archives RELEASE                 PATH FORMAT LAYER NODE of every archive
   judge.py expect RELEASE ARCHIVE           what the manifests say that the archive holds
   judge.py node RELEASE NODE                what a machine has when its common, node and secrets layers are applied
+  judge.py boot RELEASE NODE                what a machine has that starts as the release's manifest says, its base included
   judge.py tree DIRECTORY [--no-times KIND,...]   what was extracted there
   judge.py tar FILE                         what Python's tarfile reads
   judge.py cpio FILE                        what a reader of newc written from the kernel's description reads
@@ -34,12 +35,14 @@ def records(release, archive):
     """The records of one archive, with the manifest's mtime, in the archive's order."""
     manifest = load(release, "manifest.json")
     artifact = next(a for a in manifest["artifacts"] if a["path"] == archive)
-    if artifact["layer"] == "common":
-        common = load(release, "layers", os.path.basename(archive).split(".")[0] + ".json")
+    if artifact["layer"] in ("common", "base"):
+        directory = {"common": "layers", "base": "boot"}[artifact["layer"]]
+        common = load(release, directory, os.path.basename(archive).split(".")[0] + ".json")
         return common["mtime"], common["files"]
     node = load(release, artifact["node"], "manifest.json")
-    layers = {"node": ["node"], "secrets": ["secrets"], "merged": ["node", "secrets"] if artifact["secret"] else ["node"]}
-    own = [r for r in node["files"] if r["layer"] in layers[artifact["layer"]]]
+    merged = ["node"] + ["secrets"] * artifact["secret"] + ["guard"] * artifact["format"].startswith("tar")
+    layers = merged if artifact["layer"] == "merged" else [artifact["layer"]]
+    own = [r for r in node["files"] if r["layer"] in layers]
     if artifact["layer"] == "merged" and "common" in node:
         own = load(release, node["common"])["files"] + own
     return node["mtime"], own
@@ -170,6 +173,11 @@ def main(verb, *args):
         own = load(release, node, "manifest.json")
         common = load(release, own["common"])["files"] if "common" in own else []
         return expected(release, own["mtime"], common + own["files"], node)
+    if verb == "boot":
+        release, node = args
+        boot = next(n for n in load(release, "manifest.json")["nodes"] if n["name"] == node)["boot"]
+        found = [records(release, path) for path in boot["initrds"]]
+        return expected(release, found[0][0], [record for _, files in found for record in files], node)
     if verb == "tree":
         no_times = args[2].split(",") if len(args) > 1 else []
         return sorted(tree(args[0], no_times), key=lambda l: l.split("\t")[0].encode())

@@ -296,6 +296,24 @@ fn a_base_is_laid_on_a_base() {
     assert!(boot["cmdline"].as_str().unwrap().starts_with("quiet node=a "));
 }
 
+/// A key in a root file system would be in a public layer; compression does not hide it.
+#[test]
+fn a_secret_in_a_root_file_system() {
+    let key =
+        concat!("-----BEGIN EC PRIVATE KEY-----\n", "MHcCAQEEIJdPWqwxGDNmFr0RtqZ6cRd0FEgRZhuRYXqX6VTxo0oAoGCCqGSM49\n");
+    let mut system = system();
+    system.push(("etc/host.key", Member { mode: 0o600, ..Member::file(key) }));
+    let project = project(&system, ROOTFS);
+    for bytes in [tar(&system), made::gzip(&tar(&system))] {
+        std::fs::write(project.root().join("files/rootfs.tar"), bytes).unwrap();
+        let said = project.fails(8, &["lock", "profiles/p.toml", "--seed", "../seed"]);
+        assert!(said.contains("base.rootfs") && said.contains("private key"), "{said}");
+    }
+    let vouched = PROFILE.to_owned() + &ROOTFS.replace("tar\" }", "tar\", not-secret = \"a key of a test\" }");
+    project.write("profiles/p.toml", &vouched);
+    lock(&project);
+}
+
 /// Damaged archives and initrds are integrity, an unsafe name is policy; nothing of a release is left.
 #[test]
 fn damaged_bases() {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::base::ROOTFS;
 use super::images;
 use super::leak::fetched;
 use super::plan::Plan;
@@ -13,7 +14,7 @@ use crate::document::nearest;
 use crate::error::{Error, Faults, Result};
 use crate::profile::Lock;
 use crate::profile::lock::{Imported, Locked, LockedImage, LockedMember, LockedPackage, Wanted};
-use crate::store::{self, Gathered, Location, Options, Pin, Request, Store};
+use crate::store::{self, Gathered, Limits, Location, Options, Pin, Request, Store};
 use crate::tree::Blobs as _;
 
 /// The largest document of checksums, in bytes.
@@ -162,7 +163,15 @@ fn locked(gathered: Gathered) -> Locked {
 /// does not look again.
 fn look_into(wanted: &Wanted, source: &PlannedSource, locked: &Locked, store: &Store) -> Result<()> {
     let taken: Vec<_> = match (&locked.images[..], &locked.members[..]) {
-        ([], []) => vec![(&wanted.from, (locked.sha256, locked.size))],
+        ([], []) => {
+            let pin = Pin { digest: locked.sha256, size: locked.size };
+            // All of a root file system goes into a public layer, and compressed it would show nothing.
+            let shown = match wanted.name == ROOTFS && !source.vouched {
+                true => store::plain(store, &pin, &wanted.name, &Limits::default())?,
+                false => pin,
+            };
+            vec![(&wanted.from, (shown.digest, shown.size))]
+        }
         ([], members) => members.iter().map(|member| (&member.path, (member.sha256, member.size))).collect(),
         // All that is taken is in them, and a compressed source would show nothing.
         (images, _) => images.iter().map(|image| (&image.name, (image.sha256, image.size))).collect(),

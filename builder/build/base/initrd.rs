@@ -13,6 +13,10 @@ use crate::tree::{Blobs as _, TreePath};
 
 /// The most bytes that one initrd unpacks to.
 const LARGEST: u64 = 16 << 30;
+/// The most entries that all initrds of a base have.
+const ENTRIES: u64 = 1_000_000;
+/// The memory that an xz decoder may take.
+const XZ_MEMORY: u64 = 128 << 20;
 /// The longest name, with its NUL (`PATH_MAX`).
 const LONGEST: u64 = 4096;
 /// The largest file whose text is wanted.
@@ -28,18 +32,19 @@ pub fn survey(store: &Store, pin: &Pin, facts: &mut Facts) -> Result<()> {
     let mut blob = store.open(&pin.digest, pin.size)?;
     let mut source = BufReader::with_capacity(64 << 10, &mut blob);
     while let Some(head) = segment(&mut source).map_err(damaged)? {
-        let whole = match head {
+        match head {
             Head::Cpio => archives(&mut source, facts)?,
             Head::Gzip => archives(&mut buffered(flate2::bufread::GzDecoder::new(&mut source)), facts)?,
             Head::Zstd => {
                 let decoder = zstd::stream::read::Decoder::with_buffer(&mut source).map_err(damaged)?.single_frame();
                 archives(&mut buffered(decoder), facts)?
             }
-            Head::Xz => archives(&mut buffered(liblzma::bufread::XzDecoder::new(&mut source)), facts)?,
-            Head::Other => false,
-        };
-        if !whole {
-            break;
+            Head::Xz => {
+                let stream = liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, 0).map_err(io::Error::from);
+                let stream = stream.map_err(damaged)?;
+                archives(&mut buffered(liblzma::bufread::XzDecoder::new_stream(&mut source, stream)), facts)?;
+            }
+            Head::Other => break,
         }
     }
     // To its end, so that its digest is checked.
@@ -84,13 +89,13 @@ fn segment(source: &mut impl BufRead) -> io::Result<Option<Head>> {
     }
 }
 
-/// The archives of one segment; false if something comes that is none.
-fn archives(source: &mut impl BufRead, facts: &mut Facts) -> Result<bool> {
+/// The archives of one segment, up to something that is none.
+fn archives(source: &mut impl BufRead, facts: &mut Facts) -> Result<()> {
     let mut position = 0;
     loop {
         let ahead = source.fill_buf().map_err(damaged)?;
         match ahead.first() {
-            None => return Ok(true),
+            None => return Ok(()),
             Some(0) => {
                 let zeros = ahead.iter().take_while(|byte| **byte == 0).count();
                 source.consume(zeros);
@@ -98,7 +103,7 @@ fn archives(source: &mut impl BufRead, facts: &mut Facts) -> Result<bool> {
             }
             Some(b'0') => entry(source, &mut position, facts)?,
             // In an initrd that is not compressed, a compressed one may come next.
-            Some(_) => return Ok(true),
+            Some(_) => return Ok(()),
         }
     }
 }
@@ -148,7 +153,10 @@ fn entry(source: &mut impl Read, position: &mut u64, facts: &mut Facts) -> Resul
     if let Ok(path) = TreePath::from_relative(relative) {
         facts.add(path, thing, size);
     }
-    Ok(())
+    match facts.entries > ENTRIES {
+        true => Err(Error::policy(format!("the initrds have more than {ENTRIES} entries"))),
+        false => Ok(()),
+    }
 }
 
 fn take(source: &mut impl Read, buffer: &mut [u8], position: &mut u64) -> Result<()> {

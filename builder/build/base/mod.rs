@@ -26,6 +26,9 @@ use crate::profile::{Arch, BaseDeclaration, BaseFile, DebianDeclaration, Lock, N
 use crate::store::{Location, Pin, Store};
 use crate::tree::{Entry, TreePath};
 
+/// The name of a source that is a root file system.
+pub const ROOTFS: &str = "base.rootfs";
+
 /// The bases of all machines.
 #[derive(Debug, Default)]
 pub struct Bases {
@@ -235,7 +238,7 @@ impl Declared<'_> {
         let BaseDeclaration { kernel, initrd, rootfs, debian, cmdline } = &declared.value;
         let kernel = kernel.as_ref().map(|file| self.file("base.kernel", file)).transpose()?;
         let system = match (&initrd[..], rootfs, debian) {
-            ([], Some(rootfs), None) => vec![self.file("base.rootfs", rootfs)?],
+            ([], Some(rootfs), None) => vec![self.file(ROOTFS, rootfs)?],
             ([], None, Some(debian)) => vec![self.debian(debian)?],
             ([_, ..], None, None) => {
                 let parts = initrd.iter().enumerate();
@@ -286,8 +289,10 @@ impl Declared<'_> {
         packages.dedup();
         let checked = packages.iter().try_for_each(|package| sources::check_package(package, None));
         checked.and_then(|()| sources::check_package(suite, None)).map_err(|error| error.at(&declared.place))?;
-        let from = format!("debian {suite} {arch} {}", packages.join(","));
-        let (suite, epoch) = (suite.clone(), self.profile.mtime);
+        // The time is in its bytes: who locks with another one gets another base.
+        let epoch = self.profile.mtime;
+        let from = format!("debian {suite} {arch} {epoch} {}", packages.join(","));
+        let suite = suite.clone();
         let location = Location::Debian { suite, packages, arch, epoch, versions: Vec::new() };
         let source = PlannedSource {
             location,

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use super::facts::{Facts, Thing};
+use crate::build::place::usual_directory;
 use crate::digest::{Digest, HashWriter, PinnedReader};
 use crate::error::{Error, Result};
 use crate::store::{self, Kind, Limits, Pin, Store};
@@ -57,8 +58,7 @@ impl Rootfs {
         store::entries(store, &plain, name, &Limits::default(), &mut |entry, body| {
             rootfs.take(entry, body, &mut skipped).map_err(|error| error.context(name))
         })?;
-        let usual = |path: &TreePath| super::super::place::usual_directory(path);
-        rootfs.tree.add_parents(usual)?;
+        rootfs.tree.add_parents(usual_directory)?;
         rootfs.note_facts(store)?;
         Ok(rootfs)
     }

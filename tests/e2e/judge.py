@@ -6,6 +6,7 @@
   judge.py node RELEASE NODE                what a machine has when its common, node and secrets layers are applied
   judge.py boot RELEASE NODE                what a machine has that starts as the release's manifest says, its base included
   judge.py tree DIRECTORY [--no-times KIND,...]   what was extracted there
+  judge.py listing FILE                     what a machine listed: stat's `%f|%u|%g|%Y|%s|%n`, sha256sum, links, each under its mark
   judge.py tar FILE                         what Python's tarfile reads
   judge.py cpio FILE                        what a reader of newc written from the kernel's description reads
 
@@ -100,6 +101,21 @@ def tree(root, no_times):
             yield line(shown, kind, mode, s.st_uid, s.st_gid, mtime, *rest)
 
 
+def listing(path):
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+        lines = file.read().replace("\r\n", "\n").split("\n")
+    at = [lines.index(mark) for mark in ("--- digests", "--- links", "--- done")]
+    digests = dict(reversed(l.split("  ", 1)) for l in lines[at[0] + 1 : at[1]] if l)
+    links = dict(l.split(" -> ", 1) for l in lines[at[1] + 1 : at[2]] if l)
+    kinds = {0o4: "directory", 0o10: "file", 0o12: "symlink"}
+    for entry in sorted((l for l in lines[: at[0]] if l), key=lambda l: l.split("|", 5)[5][1:].encode("utf-8", "surrogateescape")):
+        mode, uid, gid, mtime, size, name = entry.split("|", 5)
+        kind = kinds.get(int(mode, 16) >> 12, mode)
+        shown = None if kind == "symlink" else int(mode, 16) & 0o7777
+        rest = (size, digests.get(name, "no digest"), "-") if kind == "file" else ("-", "-", links.get(name, "-"))
+        yield line(name[1:], kind, shown, uid, gid, mtime, *rest)
+
+
 def opened(path):
     if path.endswith(".zst"):
         return io.BytesIO(subprocess.run(["zstd", "-dcq", path], check=True, stdout=subprocess.PIPE).stdout)
@@ -181,6 +197,8 @@ def main(verb, *args):
     if verb == "tree":
         no_times = args[2].split(",") if len(args) > 1 else []
         return sorted(tree(args[0], no_times), key=lambda l: l.split("\t")[0].encode())
+    if verb == "listing":
+        return listing(args[0])
     if verb == "tar":
         return read_lines(read_tar(args[0]))
     if verb == "cpio":

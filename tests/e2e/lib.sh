@@ -144,6 +144,27 @@ build_small() {
         "$MASTERMOLD" -q sign "$out/$profile/$VERSION" --key "$WORK/sign.key" >/dev/null
 }
 
+# uncompressed ARCHIVE: the name of a file that has it without compression. No pipe: cpio reads to its trailer and no
+# further, and whoever writes the bytes behind that may die of SIGPIPE.
+uncompressed() {
+    local to=$WORK/uncompressed
+    case $1 in
+        *.zst) zstd -dqf "$1" -o "$to" ;;
+        *.gz) gzip -dc "$1" >"$to" ;;
+        *) cp "$1" "$to" ;;
+    esac && echo "$to"
+}
+# unpack ARCHIVE DIR [PATTERN...]: a cpio's files. entries ARCHIVE: their names.
+unpack() {
+    local archive=$1 to=$2 cpio
+    shift 2
+    cpio=$(uncompressed "$archive") && (cd "$to" && cpio -idmu --quiet "$@" <"$cpio")
+}
+entries() {
+    local cpio
+    cpio=$(uncompressed "$1") && cpio -t --quiet <"$cpio"
+}
+
 # fingerprint RELEASE: one SHA-256 over every file's name, mode and contents.
 fingerprint() {
     (cd "$1" && find . -printf '%P %y %m\n' | sort && find . -type f -print0 | sort -z | xargs -0 sha256sum) | sha256sum | cut -c1-64

@@ -228,6 +228,7 @@ fn what_is_in_which_layer() {
             "public/c/node.cpio.zst",
             "public/c/rootfs.tar.gz",
             "public/manifest.json",
+            "public/verify.sh",
             "secrets/SHA256SUMS",
             "secrets/a/rootfs.tar",
             "secrets/a/secrets.cpio.zst",

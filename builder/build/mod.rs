@@ -122,6 +122,7 @@ pub fn build(profile: &Profile, lock: &Lock, seed: &Seed, building: &Building<'_
     for (name, bytes) in &plan.admin {
         draft.add_bytes(Secrecy::Secret, &format!("admin/{name}"), bytes)?;
     }
+    draft.add_bytes(Secrecy::Public, bundle::VERIFIER, bundle::VERIFIER_TEXT.as_bytes())?;
     let records = match &boot {
         Some(boot) => boot.finish(starts, records, &artifacts, (lock, building.store, &draft))?,
         None => records.into_iter().map(|(_, record)| record).collect(),

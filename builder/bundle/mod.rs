@@ -4,6 +4,7 @@
 //! CLUSTER/VERSION/public/manifest.json             the release: its identity, its artifacts
 //!                        SHA256SUMS                every file of public/ (and of secrets/, in its own)
 //!                        SHA256SUMS.minisig        the signature of exactly these bytes
+//!                        verify.sh                 checks all that without mastermold
 //!                        layers/common-ID.json     what several nodes share
 //!                        NODE/manifest.json        what a node has
 //!                 secrets/NODE/..., admin/..., SHA256SUMS, SHA256SUMS.minisig
@@ -35,5 +36,9 @@ pub const SECRETS: &str = "secrets";
 pub const MANIFEST: &str = "manifest.json";
 /// The list of digests, in each of the two.
 pub const SUMS: &str = "SHA256SUMS";
+/// What checks a release where mastermold is not, in [`PUBLIC`]: the same in every release.
+pub const VERIFIER: &str = "verify.sh";
+/// Its text.
+pub const VERIFIER_TEXT: &str = include_str!("verify.sh");
 /// The signature of the list.
 pub const SIGNATURE: &str = "SHA256SUMS.minisig";

@@ -60,14 +60,29 @@ fn begin(directory: &Path, make: impl Fn(&Path) -> io::Result<File>) -> Result<(
             Err(error) if error.kind() == io::ErrorKind::NotFound && directory.exists() => continue,
             made => made.map_err(failed)?,
         };
-        let locked = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
-        if locked && file.metadata().map_err(failed)?.nlink() > 0 && path.exists() {
-            open.insert(path.clone());
-            return Ok((path, file));
-        }
+        open.insert(path.clone());
+        match lock(&file) {
+            Ok(true) if file.metadata().is_ok_and(|found| found.nlink() > 0) && path.exists() => return Ok((path, file)),
+            // A sweeper was here.
+            Ok(_) => open.remove(&path),
+            Err(error) => {
+                let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir(&path));
+                open.remove(&path);
+                return Err(Error::io("locking", path, error));
+            }
+        };
     }
     Err(Error::environment(format!("{} is full of unfinished files", directory.display()))
         .advise("look why, and remove them"))
+}
+
+/// Locks a file for this process, unless another one has it.
+fn lock(file: &File) -> io::Result<bool> {
+    match rustix::io::retry_on_intr(|| rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive)) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Removes what killed processes left in `directory`: unfinished files and directories that nobody has locked.
@@ -75,7 +90,7 @@ pub fn sweep(directory: &Path) -> Result<()> {
     for name in names(directory)?.into_iter().filter(|name| name.starts_with(UNFINISHED)) {
         let path = directory.join(&name);
         let Ok(file) = File::open(&path) else { continue };
-        if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
+        if lock(&file).is_ok_and(|locked| locked) {
             match kind(&path)? {
                 Some(Kind::Directory) => remove_directory(&path)?,
                 Some(_) => remove_file(&path)?,
@@ -197,7 +212,7 @@ impl StagedDirectory {
         sweep(parent)?;
         let (path, lock) = begin(parent, |path| {
             fs::DirBuilder::new().mode(0o700).create(path)?;
-            File::open(path)
+            File::open(path).inspect_err(|_| drop(fs::remove_dir(path)))
         })?;
         Ok(StagedDirectory { path, _lock: lock })
     }

@@ -187,7 +187,11 @@ struct Advised(PinnedReader<File>);
 impl Read for Advised {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let advise = |error| Error::io("reading", "a stored blob", error).advise("`mastermold fetch` repairs it");
-        self.0.read(buffer).map_err(|error| advise(error).into_io())
+        self.0.read(buffer).map_err(|error| match error.kind() {
+            // Nothing is wrong: whoever reads tries again.
+            io::ErrorKind::Interrupted => error,
+            _ => advise(error).into_io(),
+        })
     }
 }
 

@@ -193,6 +193,7 @@ fn copy(from: &mut dyn Read, length: u64, stream: &mut TcpStream) -> u64 {
         let wanted = buffer.len().min(usize::try_from(length - sent).unwrap_or(buffer.len()));
         match from.read(&mut buffer[..wanted]) {
             Ok(count) if count > 0 && stream.write_all(&buffer[..count]).is_ok() => sent += count as u64,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             _ => break,
         }
     }

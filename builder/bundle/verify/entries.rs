@@ -2,7 +2,7 @@
 //! content; and the lists that each layer carries of itself.
 
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 
 use zeroize::Zeroizing;
 
@@ -138,12 +138,14 @@ impl<'a> Comparison<'a> {
             false => self.judged.start(header.size()),
         }
         loop {
-            match contents.read(&mut self.room).map_err(|error| Error::io("reading", self.name, error))? {
-                0 => break,
-                count => {
+            match contents.read(&mut self.room) {
+                Ok(0) => break,
+                Ok(count) => {
                     hasher.update(&self.room[..count]);
                     self.judged.push(&self.room[..count]);
                 }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(Error::io("reading", self.name, error)),
             }
         }
         let (name, path, findings) = (self.name, &header.path, &mut self.findings);

@@ -357,6 +357,43 @@ def random_kills(case, count):
     return killed
 
 
+def on_the_disk(case):
+    """What gets its name is on the disk before it, and the name after it: fsync of what was written, rename, fsync of the directory."""
+    case.reset()
+    log = WORK / "strace"
+    done = case.run(["strace", "-f", "-qq", "-y", "-s", "0", "-o", str(log), "-e",
+                     "trace=write,fsync,rename,renameat,renameat2,link,linkat,mkdir,mkdirat,openat"])
+    dirty, wrong, names = set(), [], 0
+    lines = log.read_text(errors="replace").splitlines()
+    for number, line in enumerate(lines):
+        # Of a call that another thread interrupts in the log, the beginning has what is needed.
+        call = re.match(r"\d+ +(\w+)\((.*)", line)
+        if not call:
+            continue
+        path = re.match(r"\d+<([^>]*)>", call[2])
+        quoted = [os.path.join(case.root, name) for name in re.findall(r'"([^"]*)"', call[2])]
+        if call[1] == "openat" and quoted and "O_CREAT" in line:
+            dirty.add(quoted[0])
+        elif call[1] in ("mkdir", "mkdirat") and quoted:
+            dirty.add(quoted[0])
+        elif call[1] == "write" and path and path[1].startswith("/"):
+            dirty.add(path[1])
+        elif call[1] == "fsync" and path:
+            dirty.discard(path[1])
+        elif call[1].startswith(("rename", "link")) and len(quoted) > 1 and " = -1" not in line:
+            old, new = quoted[0], quoted[-1]
+            names += 1
+            late = [name for name in dirty if name == old or name.startswith(old + "/")]
+            wrong += [f"{name} was not on the disk when {os.path.basename(new)} got its name" for name in late]
+            directory = os.path.realpath(os.path.dirname(new))
+            behind = (re.match(r"\d+ +fsync\(\d+<([^>]*)>", later) for later in lines[number:])
+            if not any(found and os.path.realpath(found[1]) == directory for found in behind):
+                wrong.append(f"the name {os.path.basename(new)} was not put on the disk")
+    for text in sorted(set(wrong))[:5]:
+        say(False, f"{case.name}: {text}")
+    say(not wrong and names and not done.returncode, f"{case.name}: {names} names were given to what was on the disk, and are on it")
+
+
 def calls_of(case):
     """How often each kind of call is made, by the thread that makes it most."""
     case.reset()
@@ -433,6 +470,7 @@ def main():
     for made in [made for made in (Build, Larger, Replace, Sign, Lock, Fetch) if not ONLY or made.__name__ in ONLY]:
         case = made()
         killed += random_kills(case, KILLS if made is not Larger else KILLS // 4)
+        on_the_disk(case)
         if made is not Larger:
             counts = calls_of(case)
             killed += kills_at_calls(case, counts)

@@ -124,6 +124,11 @@ impl<R: Read> PinnedReader<R> {
         PinnedReader { inner, hasher: Hasher::new(), digest, size, name: name.into(), ended: false }
     }
 
+    /// What it read from.
+    pub fn into_inner(self) -> R {
+        self.inner
+    }
+
     fn check_end(&mut self) -> io::Result<()> {
         self.ended = true;
         let (digest, size) = std::mem::take(&mut self.hasher).finish();

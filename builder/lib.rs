@@ -31,6 +31,8 @@ pub mod archive;
 pub mod image;
 pub mod overlay;
 pub mod pki;
+pub mod program;
+pub mod sbom;
 pub mod sign;
 pub mod store;
 // F3: what is asked, and what is delivered. Blind to each other.

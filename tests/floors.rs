@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Every module and its floor.
-const FLOORS: [(&str, u8); 23] = [
+const FLOORS: [(&str, u8); 25] = [
     ("error", 0),
     ("digest", 0),
     ("epoch", 0),
@@ -21,6 +21,8 @@ const FLOORS: [(&str, u8); 23] = [
     ("image", 2),
     ("overlay", 2),
     ("pki", 2),
+    ("program", 2),
+    ("sbom", 2),
     ("sign", 2),
     ("store", 2),
     ("profile", 3),

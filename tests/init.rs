@@ -133,8 +133,9 @@ fn overlays_are_the_projects_first_and_then_the_programs() {
     assert!(!lock.contains("[[overlays]]"), "{lock}");
     let release = |project: &Project| {
         let mut files = files(&project.root().join("out/prod/1"));
-        // The release's manifest has the lock's digest.
-        files.retain(|name, _| !name.ends_with("SHA256SUMS") && name != "public/manifest.json");
+        // The release's manifest and its provenance have the lock's digest.
+        let has_lock = |name: &str| ["public/manifest.json", "public/provenance.json"].contains(&name);
+        files.retain(|name, _| !name.ends_with("SHA256SUMS") && !has_lock(name));
         files
     };
     assert_eq!(release(&inside), release(&own));

@@ -11,7 +11,7 @@ use crate::overlay::declare::{ImageDeclaration, Installation, Mode, SourceDeclar
 use crate::profile::Arch;
 use crate::profile::lock::{Locked, LockedImage};
 use crate::store::{self, Kind, Limits, Pin, Store};
-use crate::tree::Tree;
+use crate::tree::{Entry, Tree, TreePath};
 
 /// The version of how images are made: it grows when the same files would become other bytes.
 const FORMAT: &str = "image 1";
@@ -78,6 +78,13 @@ impl Recipe {
             Taken::Member(pattern) => Some(pattern.as_str()),
             _ => None,
         })
+    }
+
+    /// What it is made of, by path in the image; nothing if it comes as an archive.
+    pub fn contents(&self, source: &str, locked: &Locked) -> Result<Vec<(TreePath, Entry)>> {
+        let contents = self.made.iter().flat_map(|made| &made.contents);
+        let entries = contents.map(|one| sources::entries(source, one, locked)).collect::<Result<Vec<_>>>()?;
+        Ok(entries.into_iter().flatten().collect())
     }
 
     /// One digest over all of it. Every field is preceded by its length.

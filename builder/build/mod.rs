@@ -23,6 +23,8 @@ pub mod pack;
 pub mod place;
 mod placements;
 pub mod plan;
+pub mod provenance;
+pub mod sbom;
 mod scopes;
 mod settings;
 pub mod sources;
@@ -127,6 +129,7 @@ pub fn build(profile: &Profile, lock: &Lock, seed: &Seed, building: &Building<'_
         Some(boot) => boot.finish(starts, records, &artifacts, (lock, building.store, &draft))?,
         None => records.into_iter().map(|(_, record)| record).collect(),
     };
+    describe(profile, lock, (&plan, &selected), &bases, building.store, &draft)?;
     let manifest = release_manifest(profile, lock, &plan, records, artifacts)?;
     draft.add_bytes(Secrecy::Public, bundle::MANIFEST, &to_text(&manifest)?)?;
     let (path, outcome) = draft.finish(&manifest.version, building.existing)?;
@@ -287,6 +290,25 @@ fn write_node_manifests(
         draft.add_bytes(Secrecy::Public, &format!("{name}.json"), &to_text(manifest)?)?;
     }
     Ok(())
+}
+
+/// Writes what the release is made of: its inventories, and its provenance without a signature.
+fn describe(
+    profile: &Profile,
+    lock: &Lock,
+    (plan, selected): (&Plan, &BTreeSet<&str>),
+    bases: &Bases,
+    store: &Store,
+    draft: &Draft,
+) -> Result<()> {
+    let nodes = plan.nodes.iter().enumerate().filter(|(_, node)| selected.contains(node.name.as_str()));
+    let nodes: Vec<_> = nodes.collect();
+    let inventory = sbom::inventory(profile, lock, plan, bases, &nodes, store)?;
+    let names: Vec<&str> = nodes.iter().map(|(_, node)| node.name.as_str()).collect();
+    let public = |path: &str, bytes: &[u8]| draft.add_bytes(Secrecy::Public, path, bytes).map(drop);
+    public(bundle::SPDX, crate::sbom::spdx(&inventory)?.as_bytes())?;
+    public(bundle::CYCLONEDX, crate::sbom::cyclonedx(&inventory)?.as_bytes())?;
+    public(bundle::PROVENANCE, &provenance::predicate(profile, lock, plan, &names)?)
 }
 
 fn release_manifest(

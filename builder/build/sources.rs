@@ -9,7 +9,7 @@ use crate::digest::Digest;
 use crate::disk;
 use crate::document::{Data, Placed, Value};
 use crate::error::{Error, Place, Result};
-use crate::overlay::declare::{Destination, Installation, SourceDeclaration};
+use crate::overlay::declare::{Destination, Installation, License, SourceDeclaration};
 use crate::profile::lock::{Locked, LockedImage, Parts, Wanted};
 use crate::profile::{Arch, Profile};
 use crate::store::Location;
@@ -33,6 +33,8 @@ pub struct PlannedSource {
     pub limit: u64,
     /// Whether someone gave a reason for that nothing in it is a secret.
     pub vouched: bool,
+    /// Its license, if that is said.
+    pub license: Option<License>,
     /// Where it is declared.
     pub place: Place,
 }
@@ -91,6 +93,7 @@ impl PlannedSource {
         self.patterns.extend(other.patterns);
         self.images.extend(other.images);
         self.vouched &= other.vouched;
+        self.license = self.license.take().or(other.license);
     }
 
     /// What a lock must have of it.
@@ -144,7 +147,8 @@ pub fn plan(
     super::files::check_not_secret(name, declared.not_secret.as_deref(), false, &declared.place)?;
     let vouched = declared.not_secret.is_some();
     let stated = Stated { sha256: declared.sha256.clone(), checksum_url: declared.checksum_url.clone() };
-    let planned = PlannedSource { location, patterns, images, stated, limit, vouched, place: declared.place.clone() };
+    let (license, place) = (declared.license.clone(), declared.place.clone());
+    let planned = PlannedSource { location, patterns, images, stated, limit, vouched, license, place };
     check_stated(name, &planned).map_err(at)?;
     Ok((Wanted { name: name.to_owned(), from }, planned, installed))
 }

@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! CLUSTER/VERSION/public/manifest.json             the release: its identity, its artifacts
+//!                        sbom.spdx.json            what it is made of (also as sbom.cdx.json)
+//!                        provenance.json           what it was made of and by what, as SLSA has it
 //!                        SHA256SUMS                every file of public/ (and of secrets/, in its own)
 //!                        SHA256SUMS.minisig        the signature of exactly these bytes
 //!                        verify.sh                 checks all that without mastermold
@@ -17,6 +19,7 @@ pub mod cmdline;
 pub mod inspect;
 pub mod lists;
 pub mod manifest;
+pub mod provenance;
 pub mod release;
 pub mod sums;
 pub mod verify;
@@ -34,6 +37,12 @@ pub const PUBLIC: &str = "public";
 pub const SECRETS: &str = "secrets";
 /// The release's manifest, in [`PUBLIC`].
 pub const MANIFEST: &str = "manifest.json";
+/// What the release is made of, as SPDX.
+pub const SPDX: &str = "sbom.spdx.json";
+/// What the release is made of, as CycloneDX.
+pub const CYCLONEDX: &str = "sbom.cdx.json";
+/// What it was made of and by what: the predicate of a statement of provenance.
+pub const PROVENANCE: &str = "provenance.json";
 /// The list of digests, in each of the two.
 pub const SUMS: &str = "SHA256SUMS";
 /// What checks a release where mastermold is not, in [`PUBLIC`]: the same in every release.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::args::{Argument, Command};
 pub use super::credentials::*;
+pub use super::license::License;
 use crate::document::Placed;
 use crate::tree::TreePath;
 
@@ -156,6 +157,8 @@ pub struct SourceDeclaration {
     /// Why something in it that looks like a private key, a token or a password is none; `lock` refuses it without a
     /// reason.
     pub not_secret: Option<String>,
+    /// The license of what comes, an SPDX expression such as `Apache-2.0`; the release's inventories say it.
+    pub license: Option<License>,
     /// Where the file itself goes.
     pub install: Option<Placed<Installation>>,
     /// Which members of the archive go where: a glob of names to a path, or to a directory (ends with `/`).

@@ -10,6 +10,7 @@ pub mod args;
 pub mod credentials;
 pub mod declare;
 pub mod escape;
+pub mod license;
 pub mod scope;
 pub mod template;
 pub mod units;

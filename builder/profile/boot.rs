@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::schema::FormatName;
 use super::schema::LayersDeclaration;
 use crate::document::Placed;
+use crate::overlay::declare::License;
 
 /// The base system of a machine: what its layers are laid on. Exactly one of `initrd`, `rootfs` and `debian`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -45,6 +46,8 @@ pub struct BaseFile {
     /// Why something in it that looks like a private key, a token or a password is none; `lock` refuses it without a
     /// reason.
     pub not_secret: Option<String>,
+    /// The license of what comes, an SPDX expression; the release's inventories say it.
+    pub license: Option<License>,
 }
 
 /// A Debian system.

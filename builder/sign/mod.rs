@@ -8,12 +8,14 @@
 //! public  PublicKey, KeyId     what a verifier pins
 //! secret  SecretKey            what a signer keeps, with minisign's own password protection
 //! signature  sign, verify      the four lines of a .minisig
-//! lines                        how all three are read: strictly
+//! dsse  seal, open             envelopes of statements, signed by the same keys
+//! lines                        how all of them are read: strictly
 //! ```
 //!
 //! Another format (sshsig, CMS) is another file beside `signature`, with its own `sign` and `verify` that give the
 //! same [`Signed`]; nothing in this folder knows what is signed.
 
+pub mod dsse;
 mod lines;
 mod password;
 mod public;

@@ -1,7 +1,7 @@
 //! [`Store`]: a directory of blobs, each named by its SHA-256.
 //!
 //! `DIR/blobs/ab/abcdef...` holds whole blobs, `DIR/temp/` what is being written, `DIR/partial/` unfinished downloads,
-//! `DIR/apt/` apt's private state. Every living [`Store`] shares the lock on `DIR/lock`; whoever can have it alone is
+//! `DIR/apt/` apt's private state, `DIR/notes/` what was found in blobs. Every living [`Store`] shares the lock on `DIR/lock`; whoever can have it alone is
 //! the only one there, so what lies in `DIR/temp` then was left by the killed.
 
 use std::fs::File;
@@ -53,7 +53,7 @@ impl Store {
         disk::create_directories(directory, Access::Private)?;
         let directory = disk::canonical(directory)?;
         require_own(&directory)?;
-        for part in ["blobs", "partial", "temp", "apt"] {
+        for part in ["blobs", "partial", "temp", "apt", "notes"] {
             let part = directory.join(part);
             disk::create_directories(&part, Access::Private)?;
             require_own(&part)?;
@@ -152,6 +152,27 @@ impl Store {
         self.file(&pin.digest)
     }
 
+    /// What `make` finds in a blob, and what depends on nothing but its bytes: made once and kept, since every build asks.
+    /// `name` is what is asked, with the version of how it is answered. The blob is hashed before it is looked into.
+    ///
+    /// What is kept has its own digest before it; a note that was damaged is made anew.
+    pub fn note(&self, name: &str, pin: &Pin, make: impl FnOnce(File) -> Result<String>) -> Result<String> {
+        let path = self.directory.join("notes").join(name).join(pin.digest.to_string());
+        if let Some(kept) = read_note(&path)? {
+            return Ok(kept);
+        }
+        let mut reader = self.open_pinned(&pin.digest, pin.size)?;
+        let hashed = io::copy(&mut reader, &mut io::sink());
+        hashed.map_err(|error| Error::io("reading", "a stored blob", error).advise("`mastermold fetch` repairs it"))?;
+        let text = make(reader.into_inner())?;
+        let temp = self.temp()?;
+        disk::create_directories(path.parent().unwrap_or(&self.directory), Access::Private)?;
+        let written = write!(&temp.file, "{}\n{text}", Digest::of(text.as_bytes()));
+        written.map_err(|error| Error::io("writing", &temp.path, error))?;
+        disk::rename(&temp.path, &path)?;
+        Ok(text)
+    }
+
     fn open_pinned(&self, digest: &Digest, size: u64) -> Result<PinnedReader<File>> {
         let name = format!("the stored blob {}", self.path(digest).display());
         Ok(PinnedReader::new(self.file(digest)?, *digest, size, name))
@@ -225,6 +246,26 @@ impl Drop for Temp {
     fn drop(&mut self) {
         // Kept, it has another name by now; a failure leaves a private file for the next sweep.
         let _ = disk::remove_file(&self.path);
+    }
+}
+
+/// The longest note, in bytes.
+const LONGEST_NOTE: u64 = 16 << 20;
+
+/// A note that was kept, if it is whole.
+fn read_note(path: &Path) -> Result<Option<String>> {
+    let Some(file) = disk::open_plain(path)? else { return Ok(None) };
+    let mut text = String::new();
+    let read = file.take(LONGEST_NOTE).read_to_string(&mut text);
+    let whole = |text: &str| {
+        let (digest, note) = text.split_once('\n')?;
+        (digest == Digest::of(note.as_bytes()).to_string()).then(|| note.to_owned())
+    };
+    match read {
+        Ok(_) => Ok(whole(&text)),
+        // Not text: damaged.
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(None),
+        Err(error) => Err(Error::io("reading", path, error)),
     }
 }
 

@@ -49,3 +49,17 @@ kubernetes_validate() {
     fi
     echo "$to"
 }
+
+# inventory_validators: who reads inventories and provenance, as Python modules.
+inventory_validators() {
+    local to spdx=0.8.5 cyclonedx=11.12.0 attestation=0.9.3 securesystemslib=1.6.0
+    to=$(kept "inventory-validators-$spdx-$cyclonedx-$attestation-$securesystemslib")
+    if ! [ -d "$to/spdx_tools" ]; then
+        rm -rf "$to.new"
+        python3 -m pip --quiet --disable-pip-version-check install --no-compile --target "$to.new" "spdx-tools==$spdx" \
+            "cyclonedx-python-lib[json-validation]==$cyclonedx" "in-toto-attestation==$attestation" \
+            "securesystemslib[crypto]==$securesystemslib" >&2 || return 1
+        mkdir -p "$(dirname "$to")" && mv "$to.new" "$to"
+    fi
+    echo "$to"
+}

@@ -261,7 +261,7 @@ impl Declared<'_> {
 
     fn file(&mut self, name: &str, file: &Placed<BaseFile>) -> Result<Part> {
         let at = |error: Error| error.at(&file.place);
-        let BaseFile { url, path, deb, member, sha256, checksum_url, limit, not_secret } = &file.value;
+        let BaseFile { url, path, deb, member, sha256, checksum_url, limit, not_secret, license } = &file.value;
         let (from, location) = sources::locate(self.profile, name, (url, path, deb), self.arch).map_err(at)?;
         super::files::check_not_secret(name, not_secret.as_deref(), false, &file.place)?;
         let stated = Stated { sha256: sha256.clone(), checksum_url: checksum_url.clone() };
@@ -272,6 +272,7 @@ impl Declared<'_> {
             stated,
             limit: limit.as_deref().map_or(Ok(sources::DEFAULT_LIMIT), sources::parse_size).map_err(at)?,
             vouched: not_secret.is_some(),
+            license: license.clone(),
             place: file.place.clone(),
         };
         sources::check_stated(name, &source).map_err(at)?;
@@ -301,6 +302,8 @@ impl Declared<'_> {
             stated: Stated::default(),
             limit: sources::DEFAULT_LIMIT,
             vouched: not_secret.is_some(),
+            // A system has as many licenses as packages; each says its own below /usr/share/doc.
+            license: None,
             place: declared.place.clone(),
         };
         let wanted = Wanted { name: "base.debian".to_owned(), from };

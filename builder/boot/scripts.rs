@@ -28,6 +28,15 @@ pub struct Machine<'a> {
     pub cmdline: &'a str,
 }
 
+/// How scripts fetch files.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Fetching<'a> {
+    /// The address of what is served; the scripts' own place if there is none.
+    pub url: Option<&'a str>,
+    /// Whether iPXE has to check the signature of each (`SHA256SUMS.cms/PATH`).
+    pub imgverify: bool,
+}
+
 /// The longest command line that the kernel takes: its buffer has 2048 bytes on x86 and arm64, and the last is NUL. What
 /// is longer is cut without a word.
 const LONGEST: usize = 2047;

@@ -13,7 +13,7 @@ use super::layers::NodeLayers;
 use super::pack::Job;
 use super::plan::NodePlan;
 use crate::archive::{Container, Format};
-use crate::boot::scripts::{self, Machine};
+use crate::boot::scripts::{self, Fetching, Machine};
 use crate::bundle::manifest::{FORMAT, to_text};
 use crate::bundle::{
     Artifact, BootRecord, CommonManifest, Draft, FileRecord, NodeRecord, PUBLIC, SECRETS, cmdline, lists,
@@ -215,7 +215,8 @@ impl<'a> Boot<'a> {
     fn scripts(&self, nodes: &[NodeRecord], draft: &Draft) -> Result<()> {
         let cluster = &self.profile.declared.cluster;
         let (name, version) = (cluster.name.value.as_str(), cluster.version.value.to_string());
-        let url = self.profile.declared.boot.url.as_ref().map(|url| url.value.as_str());
+        let boot = &self.profile.declared.boot;
+        let fetching = Fetching { url: boot.url.as_ref().map(|url| url.value.as_str()), imgverify: boot.imgverify };
         let served = |path: &String| path.strip_prefix("public/").unwrap_or(path).to_owned();
         let booted = nodes.iter().filter_map(|node| Some((node, node.boot.as_ref()?)));
         let paths = booted.map(|(node, boot)| {
@@ -234,10 +235,10 @@ impl<'a> Boot<'a> {
             .collect();
         let public = |path: &str, text: String| draft.add_bytes(Secrecy::Public, path, text.as_bytes()).map(drop);
         for machine in &machines {
-            public(&format!("{}/boot/boot.ipxe", machine.name), scripts::node(machine, url)?)?;
+            public(&format!("{}/boot/boot.ipxe", machine.name), scripts::node(machine, fetching)?)?;
             public(&format!("{}/boot/cmdline", machine.name), format!("{}\n", machine.cmdline))?;
         }
-        public("boot.ipxe", scripts::menu(&machines, name, &version, url)?)?;
+        public("boot.ipxe", scripts::menu(&machines, name, &version, fetching)?)?;
         public("grub.cfg", scripts::grub(&machines, name, &version)?)
     }
 }

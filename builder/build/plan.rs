@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
@@ -18,7 +19,7 @@ use crate::document::nearest;
 use crate::error::{Error, Faults, Place, Result};
 use crate::overlay::declare::Provision;
 use crate::overlay::{self, Home, Overlay};
-use crate::pki::Seed;
+use crate::pki::{Authority, Seed};
 use crate::profile::lock::{Imported, Locked, Parts, Wanted};
 use crate::profile::{Lock, Profile};
 use crate::tree::{Tree, TreePath};
@@ -41,6 +42,8 @@ pub struct Plan {
     pub requests: BTreeMap<String, String>,
     /// What others may know of its keys: certificates of authorities and public keys, by file.
     pub exports: BTreeMap<String, String>,
+    /// The authorities of its current generations, by name; none without a seed.
+    pub authorities: BTreeMap<String, Arc<Authority>>,
     /// What a person should know of it.
     pub warnings: Vec<Warning>,
     /// Why it cannot be built yet: what outside authorities have not issued.
@@ -153,7 +156,7 @@ impl Plan {
             files: keys.imports.files.clone(),
             fingerprint: seed.map(|seed| keys.imports.fingerprint(seed)).transpose()?.flatten(),
         };
-        let warnings = keys.findings.warnings();
+        let (warnings, authorities) = (keys.findings.warnings(), keys.current_authorities());
         let (requests, exports, missing, keyed) = (keys.requests, keys.exports, keys.missing, seed.is_some());
         faults.finish(Plan {
             overlays,
@@ -164,6 +167,7 @@ impl Plan {
             imported,
             requests,
             exports,
+            authorities,
             warnings,
             missing,
             keyed,

@@ -16,6 +16,7 @@
 
 pub mod certificates;
 pub mod cmdline;
+pub mod fetched;
 pub mod inspect;
 pub mod lists;
 pub mod manifest;
@@ -25,6 +26,7 @@ pub mod sums;
 pub mod verify;
 
 pub use certificates::certificates;
+pub use fetched::{CMS, fetched};
 pub use inspect::{Inspected, inspect};
 pub use manifest::{Artifact, BootRecord, CommonManifest, FileRecord, FileType, Manifest, NodeManifest, NodeRecord};
 pub use release::{Draft, Existing, Outcome};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::code_signing::NewArguments;
 use super::password::PasswordArgument;
 use super::print::Printer;
 use crate::disk::{self, Access};
@@ -24,6 +25,8 @@ pub struct New {
     file: PathBuf,
     #[command(flatten)]
     password: PasswordArgument,
+    #[command(flatten)]
+    code_signing: NewArguments,
 }
 
 impl Key {
@@ -35,6 +38,9 @@ impl Key {
         };
         if disk::kind(&public_path)?.is_some() {
             return Err(Error::usage(format!("{} exists; it is not overwritten", public_path.display())));
+        }
+        if new.code_signing.is_asked() {
+            return new.code_signing.make(&new.file, &public_path, printer);
         }
         let password = new.password.load()?;
         let key = SecretKey::generate()?;

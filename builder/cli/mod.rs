@@ -2,6 +2,7 @@
 
 mod boot;
 mod build;
+mod code_signing;
 mod csr;
 mod explain;
 mod export;

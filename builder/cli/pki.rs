@@ -25,6 +25,8 @@ pub enum Pki {
     Status(super::status::Status),
     /// Write the requests for the certificates of authorities whose key is elsewhere.
     Csr(super::csr::Csr),
+    /// Issue the certificate of a key that signs boot files for iPXE.
+    CodeSigning(super::code_signing::CodeSigning),
     /// Write what others may know: the authorities' certificates and the key pairs' public keys.
     Export(super::export::Export),
 }
@@ -113,6 +115,7 @@ impl Pki {
             Pki::Init(init) => init.run(printer),
             Pki::Status(status) => status.run(printer),
             Pki::Csr(csr) => csr.run(printer),
+            Pki::CodeSigning(certificate) => certificate.run(printer),
             Pki::Export(export) => export.run(printer),
         }
     }

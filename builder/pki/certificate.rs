@@ -35,6 +35,7 @@ pub struct Certificate {
     subject: Name,
     issuer: Name,
     serial: String,
+    serial_der: Vec<u8>,
     not_before: Epoch,
     not_after: Epoch,
     key_kind: String,
@@ -66,6 +67,7 @@ impl Certificate {
         Ok(Certificate {
             subject: Name::read(&der[parts.subject.clone()])?,
             issuer: Name::read(&der[parts.issuer.clone()])?,
+            serial_der: body.serial_number().as_bytes().to_vec(),
             serial: serial(body.serial_number().as_bytes()),
             not_before: instant(&body.validity().not_before)?,
             not_after: instant(&body.validity().not_after)?,
@@ -110,6 +112,11 @@ impl Certificate {
     /// Its serial number in lower-case hexadecimal, whole bytes.
     pub fn serial(&self) -> &str {
         &self.serial
+    }
+
+    /// Its serial number as DER has it: a positive number whose first bit is set has a zero byte before it.
+    pub(super) fn serial_der(&self) -> &[u8] {
+        &self.serial_der
     }
 
     /// The first second at which it is valid.
@@ -160,6 +167,11 @@ impl Certificate {
     /// Whether its key usage has keyCertSign; none if it has no key usage, and so no such limit.
     pub fn signs_certificates(&self) -> Option<bool> {
         self.extensions.signs_certificates
+    }
+
+    /// Whether its key usage has digitalSignature; none if it has no key usage.
+    pub fn signs_data(&self) -> Option<bool> {
+        self.extensions.signs_data
     }
 
     /// Its public key: SubjectPublicKeyInfo in DER, as `PUBLIC KEY` files have it.

@@ -70,7 +70,11 @@ const CONTEXT_0: Tag = Tag::ContextSpecific { constructed: true, number: der::Ta
 
 /// A key's identifier: the first 160 bits of SHA-256 of the public key (RFC 7093, method 1).
 pub(super) fn key_id(key: &PrivateKey) -> Result<Vec<u8>> {
-    Ok(Sha256::digest(key.public_bytes()?)[..20].to_vec())
+    Ok(hashed_key(&key.public_bytes()?))
+}
+
+fn hashed_key(public: &[u8]) -> Vec<u8> {
+    Sha256::digest(public)[..20].to_vec()
 }
 
 /// A certificate in PEM: lines of 64 columns, a last newline.
@@ -81,10 +85,15 @@ pub(super) fn pem(der: &[u8]) -> Result<String> {
 impl Draft<'_> {
     /// The certificate over `key` that `signer` gives, in DER.
     pub(super) fn sign(self, key: &PrivateKey, signer: &Signer<'_>) -> Result<Vec<u8>> {
+        self.sign_for(Unsigned::of(key)?, signer)
+    }
+
+    /// As [`Draft::sign`], for a key whose private half is elsewhere.
+    pub(super) fn sign_for(self, key: Unsigned, signer: &Signer<'_>) -> Result<Vec<u8>> {
         let (subject, serial) = (self.subject, self.serial.clone());
-        let key_id = key_id(key)?;
+        let key_id = hashed_key(&key.public);
         let own = signer.subject == subject && signer.key_id == key_id;
-        let draft = self.draft(key, key_id, own, signer)?;
+        let draft = self.draft(&key, key_id, own, signer)?;
         guard(&draft, subject, serial, signer).map_err(|error| error.context("completing a certificate"))
     }
 
@@ -92,7 +101,7 @@ impl Draft<'_> {
     /// that the certificate would have, but for the key identifiers, which its authority gives.
     pub(super) fn request(self, key: &PrivateKey) -> Result<Vec<u8>> {
         let subject = self.subject;
-        let draft = self.draft(key, Vec::new(), true, &Signer { subject, key_id: &[], key })?;
+        let draft = self.draft(&Unsigned::of(key)?, Vec::new(), true, &Signer { subject, key_id: &[], key })?;
         let certificate = elements(&draft)?;
         let [body, algorithm, _] = certificate[..] else { return Err(shape()) };
         let body = elements(body)?;
@@ -108,12 +117,12 @@ impl Draft<'_> {
     }
 
     /// The certificate as rcgen writes it, with a stand-in for serial, issuer and subject and without a signature.
-    fn draft(self, key: &PrivateKey, key_id: Vec<u8>, own: bool, signer: &Signer<'_>) -> Result<Vec<u8>> {
+    fn draft(self, key: &Unsigned, key_id: Vec<u8>, own: bool, signer: &Signer<'_>) -> Result<Vec<u8>> {
         let parameters = self.parameters(key_id, own)?;
         let mut issuer = CertificateParams::default();
         issuer.key_identifier_method = KeyIdMethod::PreSpecified(signer.key_id.to_vec());
         let draft = parameters
-            .signed_by(&Unsigned::of(key)?, &Issuer::from_params(&issuer, Unsigned::of(signer.key)?))
+            .signed_by(key, &Issuer::from_params(&issuer, Unsigned::of(signer.key)?))
             .map_err(|error| Error::bug(format!("drafting a certificate: {error}")))?;
         Ok(draft.der().to_vec())
     }
@@ -156,9 +165,10 @@ fn alternative_names(names: Names) -> Result<Vec<SanType>> {
 
 /// A public key that rcgen takes for a key: it is asked to sign the draft, and gives nothing. The private key stays
 /// out of rcgen.
-struct Unsigned {
-    public: Vec<u8>,
-    algorithm: &'static rcgen::SignatureAlgorithm,
+pub(super) struct Unsigned {
+    /// As [`PrivateKey::public_bytes`] gives it.
+    pub(super) public: Vec<u8>,
+    pub(super) algorithm: &'static rcgen::SignatureAlgorithm,
 }
 
 impl Unsigned {

@@ -26,6 +26,7 @@ pub(super) struct Extensions {
     pub(super) authority: bool,
     pub(super) path_length: Option<u8>,
     pub(super) signs_certificates: Option<bool>,
+    pub(super) signs_data: Option<bool>,
     pub(super) key_id: Option<Vec<u8>>,
     pub(super) authority_key_id: Option<Vec<u8>>,
 }
@@ -40,7 +41,8 @@ impl Extensions {
             found.path_length = constraints.path_len_constraint;
         }
         let usage = extension::<KeyUsage>(body, "key usage")?;
-        found.signs_certificates = usage.map(|usage| usage.key_cert_sign());
+        found.signs_certificates = usage.as_ref().map(KeyUsage::key_cert_sign);
+        found.signs_data = usage.as_ref().map(KeyUsage::digital_signature);
         let own = extension::<SubjectKeyIdentifier>(body, "subject key identifier")?;
         found.key_id = own.map(|id| id.0.as_bytes().to_vec());
         let signer = extension::<AuthorityKeyIdentifier>(body, "authority key identifier")?;

@@ -5,16 +5,19 @@ use std::str::FromStr;
 
 use ed25519_dalek::Signer as _;
 use p256::ecdsa::signature::SignatureEncoding as _;
+use p256::ecdsa::signature::hazmat::PrehashSigner as _;
 use p256::elliptic_curve::sec1::ToSec1Point as _;
-use rsa::RsaPrivateKey;
 use rsa::pkcs1::{EncodeRsaPrivateKey as _, EncodeRsaPublicKey as _};
-use rsa::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _, LineEnding};
+use rsa::pkcs8::{DecodePublicKey as _, EncodePrivateKey as _, EncodePublicKey as _, LineEnding};
 use rsa::traits::PublicKeyParts as _;
+use rsa::{Pkcs1v15Sign, RsaPrivateKey};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::derived;
+use super::draft::Unsigned;
 use super::seed::{Scope, Seed};
+use crate::digest::Digest;
 use crate::error::{Error, Result};
 
 /// The kind of a key. Each kind is a purpose of its own in the derivation, so that no two share bytes.
@@ -147,13 +150,29 @@ impl PrivateKey {
             seed.derive(&purpose, scope, name, &mut okm)?;
             Ok(okm)
         };
+        PrivateKey::of(algorithm, okm)
+    }
+
+    /// A new key, from the kernel's random numbers: for what must not come from a seed.
+    pub fn generate(algorithm: Algorithm) -> Result<PrivateKey> {
+        let random = |length: usize| -> Result<Zeroizing<Vec<u8>>> {
+            let mut bytes = Zeroizing::new(vec![0; length]);
+            getrandom::fill(&mut bytes)
+                .map_err(|error| Error::environment(format!("reading the kernel's random numbers: {error}")))?;
+            Ok(bytes)
+        };
+        PrivateKey::of(algorithm, random)
+    }
+
+    /// The key that so many uniform bytes give.
+    fn of(algorithm: Algorithm, bytes: impl Fn(usize) -> Result<Zeroizing<Vec<u8>>>) -> Result<PrivateKey> {
         Ok(PrivateKey(match algorithm {
-            Algorithm::EcdsaP256 => Kind::P256(derived::p256(&okm(48)?)?),
-            Algorithm::EcdsaP384 => Kind::P384(derived::p384(&okm(64)?)?),
-            Algorithm::Ed25519 => Kind::Ed25519(derived::ed25519(&okm(32)?)?),
-            Algorithm::Rsa2048 => derived::rsa(&okm(32)?, 2048).map(rsa_kind)?,
-            Algorithm::Rsa3072 => derived::rsa(&okm(32)?, 3072).map(rsa_kind)?,
-            Algorithm::Rsa4096 => derived::rsa(&okm(32)?, 4096).map(rsa_kind)?,
+            Algorithm::EcdsaP256 => Kind::P256(derived::p256(&bytes(48)?)?),
+            Algorithm::EcdsaP384 => Kind::P384(derived::p384(&bytes(64)?)?),
+            Algorithm::Ed25519 => Kind::Ed25519(derived::ed25519(&bytes(32)?)?),
+            Algorithm::Rsa2048 => derived::rsa(&bytes(32)?, 2048).map(rsa_kind)?,
+            Algorithm::Rsa3072 => derived::rsa(&bytes(32)?, 3072).map(rsa_kind)?,
+            Algorithm::Rsa4096 => derived::rsa(&bytes(32)?, 4096).map(rsa_kind)?,
         }))
     }
 
@@ -197,6 +216,27 @@ impl PrivateKey {
                 rsa::pkcs1v15::SigningKey::<Sha256>::new((**key).clone()).try_sign(message).map_err(failed)?.to_vec()
             }
         })
+    }
+
+    /// Whether it can sign what iPXE checks: RSA, and ECDSA on P-256 (since iPXE 2.0).
+    pub(super) fn signs_boot_files(&self) -> bool {
+        matches!(self.0, Kind::P256(_) | Kind::Rsa(_))
+    }
+
+    /// A deterministic signature over what has this SHA-256, as [`PrivateKey::sign`] would make it over the bytes
+    /// themselves; of a key that [signs boot files](PrivateKey::signs_boot_files).
+    pub(super) fn sign_digest(&self, digest: &Digest) -> Result<Vec<u8>> {
+        match &self.0 {
+            Kind::P256(key) => {
+                let signature: std::result::Result<p256::ecdsa::DerSignature, _> =
+                    p256::ecdsa::SigningKey::from(key).sign_prehash(digest.as_bytes());
+                signature.map(|signature| signature.to_vec()).map_err(|_| Error::bug("signing"))
+            }
+            Kind::Rsa(key) => {
+                key.sign(Pkcs1v15Sign::new::<Sha256>(), digest.as_bytes()).map_err(|_| Error::bug("signing"))
+            }
+            Kind::P384(_) | Kind::Ed25519(_) => Err(Error::bug("a key that signs no boot files")),
+        }
     }
 
     /// Its public half.
@@ -279,6 +319,26 @@ impl PublicKey {
     /// Its DER.
     pub fn der(&self) -> &[u8] {
         &self.der
+    }
+
+    /// What a certificate for it holds, if iPXE checks what such a key signs. As it would be written here: a point may
+    /// come compressed.
+    pub(super) fn of_boot_signer(&self) -> Result<Unsigned> {
+        if let Ok(key) = p256::PublicKey::from_public_key_der(&self.der) {
+            let public = key.to_sec1_point(false).as_bytes().to_vec();
+            return Ok(Unsigned { public, algorithm: &rcgen::PKCS_ECDSA_P256_SHA256 });
+        }
+        let Ok(key) = rsa::RsaPublicKey::from_public_key_der(&self.der) else {
+            return Err(Error::usage("iPXE checks no signatures of this kind of key")
+                .advise("take RSA, which every iPXE checks, or ECDSA P-256: mastermold key new --code-signing"));
+        };
+        match super::key_file::RSA_BITS.contains(&key.n().bits()) {
+            true => {
+                let public = key.to_pkcs1_der().map_err(|_| writing())?.into_vec();
+                Ok(Unsigned { public, algorithm: &rcgen::PKCS_RSA_SHA256 })
+            }
+            false => Err(super::key_file::rsa_size(key.n().bits())),
+        }
     }
 
     /// Its file, `PUBLIC KEY`.

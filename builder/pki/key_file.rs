@@ -10,7 +10,7 @@ use super::pem;
 use crate::error::{Error, Result};
 
 /// The sizes of RSA keys that are taken.
-const RSA_BITS: std::ops::RangeInclusive<u32> = 2048..=8192;
+pub(super) const RSA_BITS: std::ops::RangeInclusive<u32> = 2048..=8192;
 
 impl PrivateKey {
     /// Reads a private key's file: exactly one key, not encrypted, of a kind that mastermold signs with.

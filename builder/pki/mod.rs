@@ -20,10 +20,13 @@
 //! proof       (check_issued_by)      whether one certificate is signed by another
 //! found       (parse, find)          certificates in files
 //! held        Held                   a certificate and where it lies
+//! cms         CodeSigner, verify     signatures of boot files
+//! code_signing CodeSigningRequest    ... and the certificate of who makes them
 //! term        Term, Standing         whether they are valid at a time
 //! ```
 //!
-//! Nothing here reads a clock, a file or a random number, except [`Seed::generate`] and what encrypts a seed. The same
+//! Nothing here reads a clock, a file or a random number, except [`Seed::generate`],
+//! [`PrivateKey::generate`] and what encrypts a seed. The same
 //! request gives the same bytes: serial numbers are hashes, dates are given, signatures are deterministic (RFC 6979).
 //!
 //! What an authority needs of its certificate (name, key id, dates, path length) is kept apart from how it came to be,
@@ -31,6 +34,8 @@
 
 mod authority;
 mod certificate;
+pub mod cms;
+mod code_signing;
 mod derived;
 mod draft;
 mod extensions;
@@ -53,6 +58,8 @@ mod term;
 
 pub use authority::{Authority, AuthorityRequest};
 pub use certificate::Certificate;
+pub use cms::{CmsSigner, CodeSigner};
+pub use code_signing::CodeSigningRequest;
 pub use held::Held;
 pub use issue::{CertificateRequest, Issued, issue};
 pub use key::{Algorithm, KeyEncoding, KeyPair, PrivateKey, PublicKey, pair_key};

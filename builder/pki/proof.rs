@@ -16,6 +16,7 @@ use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoRef};
 
 use super::certificate::{Certificate, malformed};
 use super::seed::hexadecimal;
+use crate::digest::Digest;
 use crate::error::{Error, Result};
 
 const RSA: &str = "1.2.840.113549.1.1.1";
@@ -202,6 +203,16 @@ fn hex(bytes: &[u8]) -> String {
     let mut text = String::new();
     hexadecimal(bytes, &mut text);
     text
+}
+
+/// Whether this public key, RSA or ECDSA P-256, signed what has this SHA-256.
+pub(super) fn signed_digest(public: &[u8], digest: &Digest, signature: &[u8]) -> bool {
+    match PublicKey::of(public) {
+        Some(PublicKey::P256(key)) => p256::ecdsa::DerSignature::from_bytes(signature)
+            .is_ok_and(|signature| key.verify_prehash(digest.as_bytes(), &signature).is_ok()),
+        Some(PublicKey::Rsa(key)) => key.verify(Hash::Sha256.padded(), digest.as_bytes(), signature).is_ok(),
+        _ => false,
+    }
 }
 
 /// A public key whose signatures count.

@@ -188,6 +188,15 @@ impl Validity {
         Ok(Validity { not_before, not_after })
     }
 
+    /// From one second to another.
+    pub(super) fn between(not_before: Epoch, not_after: Epoch) -> Result<Validity> {
+        match not_before < not_after {
+            true => Ok(Validity { not_before, not_after }),
+            false => Err(Error::usage(format!("it would end at {not_after}, and starts at {not_before}"))
+                .advise("give it a later end, or an earlier start")),
+        }
+    }
+
     /// Refuses what its authority (valid for `self`) could not vouch for.
     pub(super) fn covers(&self, leaf: &Validity) -> Result<()> {
         if leaf.not_before < self.not_before {

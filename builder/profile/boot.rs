@@ -74,6 +74,10 @@ pub struct BootDeclaration {
     /// Where machines find what is in `public/`, without a slash at the end; without it, scripts name files by their own
     /// place.
     pub url: Option<Placed<String>>,
+    /// Whether iPXE's scripts have every file's signature checked (`sign --boot-key` makes them), and start nothing
+    /// without one. Takes an iPXE that was built for it.
+    #[serde(default)]
+    pub imgverify: bool,
     /// How much memory every machine has. A release that does not fit is refused.
     pub memory: Option<Placed<String>>,
 }

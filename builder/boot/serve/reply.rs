@@ -219,6 +219,8 @@ fn close(stream: &mut TcpStream) {
 pub fn kind(name: &str) -> &'static str {
     let ends = |suffixes: &[&str]| suffixes.iter().any(|suffix| name.ends_with(suffix));
     match name {
+        // RFC 8551, 3.2.1.
+        _ if name.starts_with("SHA256SUMS.cms/") => "application/pkcs7-signature",
         _ if ends(&[".json"]) => "application/json",
         _ if ends(&[".ipxe", ".cfg", "SHA256SUMS", ".minisig", "cmdline"]) => "text/plain; charset=utf-8",
         _ => "application/octet-stream",

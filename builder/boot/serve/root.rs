@@ -1,5 +1,6 @@
-//! What may be fetched: the files that the sums of a release name, and the sums. A path is looked up in these lists and
-//! not put together, so that none leads elsewhere; and on the disk no symlink is followed.
+//! What may be fetched: the files that the sums of a release name, the sums, and the signatures beside them. A path is
+//! looked up in these lists, or is a plain one below `SHA256SUMS.`, so that none leads elsewhere; and on the disk no
+//! symlink is followed.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -7,12 +8,16 @@ use std::path::{Path, PathBuf};
 
 use super::reply::{Refusal, Status, kind};
 use crate::boot::manifest;
-use crate::bundle::{PUBLIC, SECRETS, SIGNATURE, SUMS, Sums};
+use crate::bundle::sums::is_plain;
+use crate::bundle::{PUBLIC, SECRETS, SUMS, Sums};
 use crate::disk;
 use crate::error::{Error, Result};
 
 /// The most bytes of a part's sums.
 const LARGEST_SUMS: u64 = 64 << 20;
+
+/// What the names of signatures begin with.
+const PROOF: &str = "SHA256SUMS.";
 
 /// Whether the secrets of machines are served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +84,7 @@ impl Root {
             _ => (PUBLIC, &self.public, path),
         };
         let digest = sums.get(name);
-        if digest.is_none() && ![SUMS, SIGNATURE].contains(&name) {
+        if digest.is_none() && !is_proof(name) {
             return Err(not_found());
         }
         let missing = |_| Refusal::new(Status::NotFound, "this file is named in the sums, and cannot be read");
@@ -91,11 +96,16 @@ impl Root {
     /// What is in `secrets/` for people stays there.
     fn is_of_a_machine(&self, name: &str) -> std::result::Result<(), Refusal> {
         let first = name.split('/').next().unwrap_or_default();
-        match self.nodes.contains(first) || [SUMS, SIGNATURE].contains(&name) {
+        match self.nodes.contains(first) || is_proof(name) {
             true => Ok(()),
             false => Err(Refusal::new(Status::Forbidden, "only the machines' own secrets are served")),
         }
     }
+}
+
+/// The sums themselves, and the signatures beside them: of the sums, and of each file for iPXE.
+fn is_proof(name: &str) -> bool {
+    name == SUMS || (name.starts_with(PROOF) && is_plain(name))
 }
 
 fn sums(release: &Path, part: &str) -> Result<Sums> {
@@ -143,6 +153,10 @@ mod tests {
             }
             std::fs::write(directory.path().join(part).join(SUMS), sums.to_text()).unwrap();
             std::fs::write(directory.path().join(part).join("unlisted"), "x").unwrap();
+            let signed = directory.path().join(part).join("SHA256SUMS.cms/m0");
+            std::fs::create_dir_all(&signed).unwrap();
+            std::fs::write(signed.join("a"), "signature").unwrap();
+            std::os::unix::fs::symlink("/etc/hostname", signed.join("link")).unwrap();
         }
         let public = directory.path().join("public");
         std::fs::remove_file(public.join("gone")).unwrap();
@@ -159,8 +173,18 @@ mod tests {
         assert_eq!(status("m0/a"), Ok(3));
         assert!(status("SHA256SUMS").is_ok());
         assert_eq!(root.find("m0/a").unwrap().tag, Some(format!("\"{}\"", Digest::of(b"abc"))));
+        assert_eq!(status("SHA256SUMS.cms/m0/a"), Ok(9));
+        assert_eq!(root.find("SHA256SUMS.cms/m0/a").unwrap().tag, None);
         for path in [
             "",
+            "SHA256SUMS.cms",
+            "SHA256SUMS.cms/",
+            "SHA256SUMS.cms/m0",
+            "SHA256SUMS.cms/m0/none",
+            "SHA256SUMS.cms/m0/link",
+            "SHA256SUMS.cms/../manifest.json",
+            "SHA256SUMS.cms//m0/a",
+            "SHA256SUMSx",
             "m0",
             "m0/",
             "/m0/a",

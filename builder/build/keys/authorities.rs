@@ -1,5 +1,6 @@
 //! Authorities: derived, imported, and their generations.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
@@ -112,6 +113,12 @@ impl Keys<'_> {
         let above = above.and_then(|above| above.current.as_deref());
         let cluster = &self.profile.declared.cluster.name;
         self.seed.map(|seed| Authority::derive(seed, cluster, request, above).map(Arc::new)).transpose()
+    }
+
+    /// The authorities that are known, by name; none without a seed, but imported ones.
+    pub fn current_authorities(&self) -> BTreeMap<String, Arc<Authority>> {
+        let current = self.authorities.iter().filter_map(|(name, known)| Some((name.clone(), known.current.clone()?)));
+        current.collect()
     }
 
     /// The key of an authority, for a node on which a profile places it, at `place`.

@@ -153,6 +153,11 @@ impl schemars::JsonSchema for Epoch {
     }
 }
 
+/// Where files lie that nobody needs after this run: `TMPDIR`, or `/tmp`.
+pub fn temporary_directory() -> std::path::PathBuf {
+    variable("TMPDIR").unwrap_or_else(|| "/tmp".into()).into()
+}
+
 /// An environment variable, if it is set and not empty.
 pub fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())

@@ -31,7 +31,7 @@ use draft::{Draft, Outputs, files, seal};
 use mastermold::archive::Format;
 use mastermold::bundle::{Asked, Part, Secrets, identity_comment, verify};
 use mastermold::error::Class;
-use mastermold::sign::{PublicKey, SecretKey};
+use mastermold::sign::{SecretKey, TrustedKey};
 use release::{asked, refused};
 
 #[test]
@@ -40,7 +40,7 @@ fn every_format_split_and_merged() {
     let mut verified = release.verify().unwrap();
     // Per format: one common, and of two nodes each node, secrets and both merged ones.
     assert_eq!((verified.archives, verified.secrets), (6 * 9, Secrets::Checked));
-    assert_eq!(verified.key, release.key.public().key_id());
+    assert_eq!(verified.keys, release.keys());
     let listed = |part: &str| files(&release.at(part)).len() - 2;
     assert_eq!(verified.files, listed("public") + listed("secrets"));
     let [common, own, secret] = [draft::common(), draft::own("master-0"), draft::secret("master-0")];
@@ -143,7 +143,7 @@ fn missing_files() {
             let away = release.root.path().join("away");
             fs::rename(release.at(part).join(&name), &away).unwrap();
             match name.as_str() {
-                "SHA256SUMS.minisig" => release.refused(Class::Trust, "is not signed"),
+                "SHA256SUMS.minisig" => release.refused(Class::Trust, &format!("{part}/SHA256SUMS is not signed")),
                 _ => release.refused(Class::Integrity, &format!("{part}/{name} is missing")),
             }
             fs::rename(&away, release.at(part).join(&name)).unwrap();
@@ -159,7 +159,10 @@ fn files_that_nobody_signed() {
         "public/x",
         "public/master-0/node.tar",
         "public/master-0/SHA256SUMS",
-        "public/SHA256SUMS.sshsig",
+        "public/SHA256SUMS.sig",
+        "public/SHA256SUMS.xyz.minisig",
+        "public/master-0/SHA256SUMS.minisig",
+        "secrets/SHA256SUMS.intoto.jsonl",
         "public/new/",
         "public/layers/.hidden",
         "public/a\nb",
@@ -285,17 +288,19 @@ fn another_release_than_asked_for() {
 #[test]
 fn keys() {
     let release = Draft::default().release();
-    let other = SecretKey::generate().unwrap().public();
-    let with = |keys: &[PublicKey]| verify(&release.path(), keys, &asked());
+    let other: TrustedKey = SecretKey::generate().unwrap().public().into();
+    let ours: TrustedKey = release.key.public().into();
+    let with = |keys: &[TrustedKey]| verify(&release.path(), keys, &asked());
     refused(with(&[]), Class::Trust, "no public key is given");
-    refused(with(std::slice::from_ref(&other)), Class::Trust, "and trusted is");
-    let both = [other, release.key.public()];
-    assert_eq!(with(&both).unwrap().key, release.key.public().key_id());
+    let words = format!("public/SHA256SUMS is signed by key {ours}, and trusted is {other}");
+    refused(with(std::slice::from_ref(&other)), Class::Trust, &words);
+    let both = [other, ours.clone()];
+    assert_eq!(with(&both).unwrap().keys, std::slice::from_ref(&ours));
     // Each part may be signed by another of them.
     let second = SecretKey::generate().unwrap();
     seal(&release.path(), Part::Secrets, &identity_comment(&with(&both).unwrap().manifest, Part::Secrets), &second);
-    refused(with(&both), Class::Trust, "secrets/SHA256SUMS.minisig");
-    with(&[release.key.public(), second.public()]).unwrap();
+    refused(with(&both), Class::Trust, "secrets/SHA256SUMS is signed by key");
+    with(&[ours, second.public().into()]).unwrap();
     for bytes in [b"".to_vec(), vec![b'x'; 10 << 20], vec![0xff; 100]] {
         fs::write(release.at("public/SHA256SUMS.minisig"), bytes).unwrap();
         refused(with(&both), Class::Trust, "public/SHA256SUMS.minisig");
@@ -307,7 +312,7 @@ fn keys() {
 fn what_may_not_be_read() {
     const AS_OTHER: &str = "MASTERMOLD_TEST_RELEASE";
     if let Some(release) = std::env::var_os(AS_OTHER) {
-        let key = PublicKey::parse(&fs::read_to_string(PathBuf::from(&release).join("../key.pub")).unwrap()).unwrap();
+        let key = TrustedKey::parse(&fs::read_to_string(PathBuf::from(&release).join("../key.pub")).unwrap()).unwrap();
         let error = verify(&PathBuf::from(release), &[key], &asked()).unwrap_err();
         assert_eq!(error.class(), Class::Environment, "{error}");
         println!("{error}");

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{CommonManifest, FileRecord, FileType, MANIFEST, Manifest, NodeManifest, PUBLIC, SECRETS, SIGNATURE};
+use super::{CommonManifest, FileRecord, FileType, MANIFEST, Manifest, NodeManifest, PUBLIC, SECRETS, signing};
 use crate::archive::{self, Format, Header, HeaderKind};
 use crate::disk::{self, Kind};
 use crate::epoch::Epoch;
@@ -127,7 +127,7 @@ fn manifest(path: &Path) -> Result<Inspected> {
         serde_json::from_slice(&bytes).map_err(|error| Error::integrity(format!("this is no manifest: {error}")))?;
     if members.contains_key("nodes") {
         let part = path.parent().unwrap_or(path);
-        let signature = disk::kind(&part.join(SIGNATURE))?.is_some();
+        let signature = signing::is_signed(part)?;
         let secrets = match part.parent() {
             Some(release) => disk::kind(&release.join(SECRETS))? == Some(Kind::Directory),
             None => false,

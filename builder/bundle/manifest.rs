@@ -278,7 +278,7 @@ pub fn to_text(manifest: &impl Serialize) -> Result<Vec<u8>> {
 }
 
 /// Reads a manifest, and only the one text that [`to_text`] writes.
-fn parse<T: DeserializeOwned + Serialize>(bytes: &[u8], what: &str) -> Result<T> {
+pub(in crate::bundle) fn parse<T: DeserializeOwned + Serialize>(bytes: &[u8], what: &str) -> Result<T> {
     #[derive(Deserialize)]
     struct Versioned {
         format: u32,

@@ -5,7 +5,7 @@
 //!                        sbom.spdx.json            what it is made of (also as sbom.cdx.json)
 //!                        provenance.json           what it was made of and by what, as SLSA has it
 //!                        SHA256SUMS                every file of public/ (and of secrets/, in its own)
-//!                        SHA256SUMS.minisig        the signature of exactly these bytes
+//!                        SHA256SUMS.minisig        the signature of exactly these bytes, .sshsig another one
 //!                        verify.sh                 checks all that without mastermold
 //!                        layers/common-ID.json     what several nodes share
 //!                        NODE/manifest.json        what a node has
@@ -22,6 +22,7 @@ pub mod lists;
 pub mod manifest;
 pub mod provenance;
 pub mod release;
+pub mod signing;
 pub mod sums;
 pub mod verify;
 
@@ -51,5 +52,5 @@ pub const SUMS: &str = "SHA256SUMS";
 pub const VERIFIER: &str = "verify.sh";
 /// Its text.
 pub const VERIFIER_TEXT: &str = include_str!("verify.sh");
-/// The signature of the list.
-pub const SIGNATURE: &str = "SHA256SUMS.minisig";
+/// Statements about how the release was built, each in an envelope with its signature, in [`PUBLIC`].
+pub const ENVELOPES: &str = "SHA256SUMS.intoto.jsonl";

@@ -1,30 +1,38 @@
 //! `verify`: whether a release is what was signed, and the one that is asked for.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
 
 use super::print::{self, Printer};
-use crate::bundle::verify::{self, Asked, Secrets};
+use crate::bundle::verify::{self, Asked, Boot, Secrets, Verified};
 use crate::disk;
 use crate::epoch::{Duration, Epoch};
-use crate::error::Result;
-use crate::pki::Term;
-use crate::sign::PublicKey;
+use crate::error::{Error, Result};
+use crate::pki::{Certificate, Term};
+use crate::sign::{self, TrustedKey};
 use crate::version::Version;
 
 /// The most bytes that a public key's file may have.
-const LARGEST_KEY: u64 = 4096;
+const LARGEST_KEY: u64 = 8192;
+/// The most bytes that an authority's file may have.
+const LARGEST_PEM: u64 = 64 << 10;
 
 #[derive(Debug, Args)]
 pub struct Verify {
     /// The release's directory.
     #[arg(value_name = "RELEASE", value_hint = clap::ValueHint::DirPath)]
     release: PathBuf,
-    /// A public key that is trusted, in minisign's format; may be given several times.
+    /// A public key that is trusted, in minisign's or OpenSSH's format; may be given several times.
     #[arg(long, value_name = "FILE", required = true, value_hint = clap::ValueHint::FilePath)]
     key: Vec<PathBuf>,
+    /// How many different ones of these keys must have signed.
+    #[arg(long, value_name = "M", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
+    threshold: u8,
+    /// An authority (PEM) at which the signatures of boot files must end, as iPXE asks; may be given several times.
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    boot_authority: Vec<PathBuf>,
     /// The cluster that the release must be for.
     #[arg(long, value_name = "NAME")]
     cluster: Option<String>,
@@ -50,11 +58,12 @@ pub struct Verify {
 
 impl Verify {
     pub fn run(&self, printer: &Printer) -> Result<()> {
-        let key = |path: &PathBuf| {
-            let text = disk::read_text(path, LARGEST_KEY)?;
-            PublicKey::parse(&text).map_err(|error| error.context(path.display()))
-        };
-        let keys = self.key.iter().map(key).collect::<Result<Vec<_>>>()?;
+        let keys = self.key.iter().map(|path| trusted(path)).collect::<Result<Vec<_>>>()?;
+        let (count, threshold) = (sign::count(&keys), usize::from(self.threshold));
+        if count < threshold {
+            let message = format!("{threshold} keys must have signed, and {count} different ones are given");
+            return Err(Error::usage(message).advise("give each key that is trusted with --key"));
+        }
         let processors = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let at = self.at.map_or_else(Epoch::now, Ok)?;
         let asked = Asked {
@@ -63,31 +72,60 @@ impl Verify {
             version: self.version.as_ref().map(ToString::to_string),
             min_version: self.min_version.clone(),
             term: Some(Term { at, least: self.min_validity.unwrap_or_default() }),
+            threshold,
+            boot: self.authorities()?,
             jobs: self.jobs.map_or_else(processors, usize::from),
         };
         let verified = verify::verify(&self.release, &keys, &asked)?;
+        self.report(&verified, threshold, at, printer)
+    }
+
+    fn report(&self, verified: &Verified, threshold: usize, at: Epoch, printer: &Printer) -> Result<()> {
+        let Verified { manifest, files, archives, entries, certificates, .. } = verified;
         let secrets = match verified.secrets {
             Secrets::Checked => "checked",
             Secrets::Absent => "absent",
         };
-        let (identity, key) = (verified.manifest.identity(), verified.key.to_string());
+        let (identity, bytes) = (manifest.identity(), print::bytes(verified.bytes));
+        let signers = names(&verified.keys);
+        let (boot, boot_files, boot_signers) = match &verified.boot {
+            Boot::Unsigned => ("unsigned", 0, Vec::new()),
+            Boot::Unchecked(count) => ("unchecked", *count, Vec::new()),
+            Boot::Checked(count, signers) => ("checked", *count, signers.iter().cloned().collect()),
+        };
         let json = json!({
-            "identity": identity, "cluster": verified.manifest.cluster, "version": verified.manifest.version,
-            "epoch": verified.manifest.epoch, "key": key, "files": verified.files, "bytes": verified.bytes,
-            "archives": verified.archives, "entries": verified.entries, "secrets": secrets,
-            "certificates": verified.certificates, "at": at.to_string(),
+            "identity": identity, "cluster": manifest.cluster, "version": manifest.version, "epoch": manifest.epoch,
+            "keys": signers, "threshold": threshold, "provenance": names(&verified.sealers),
+            "boot": { "signatures": boot, "files": boot_files, "signers": boot_signers },
+            "files": files, "bytes": verified.bytes, "archives": archives, "entries": entries, "secrets": secrets,
+            "certificates": certificates, "at": at.to_string(),
         });
         printer.report(&json, || {
-            format!(
-                "{} is {identity}, signed by key {key}\n{} files ({}) and {} entries of {} archives are as signed; secrets {secrets}\n{} at {at}\n",
+            let mut text = format!(
+                "{} is {identity}, signed by {}\n{files} files ({bytes}) and {entries} entries of {archives} archives are as signed; secrets {secrets}\n",
                 self.release.display(),
-                verified.files,
-                print::bytes(verified.bytes),
-                verified.entries,
-                verified.archives,
-                valid(verified.certificates),
-            )
+                by(&signers),
+            );
+            if !verified.sealers.is_empty() {
+                text += &format!("how it was built is signed by {}\n", by(&names(&verified.sealers)));
+            }
+            text += &match boot {
+                "checked" => format!("{boot_files} boot files are signed by {}\n", boot_signers.join(" and ")),
+                "unchecked" => format!("{boot_files} boot files are signed, by whom was not checked (--boot-authority)\n"),
+                _ => String::new(),
+            };
+            text + &format!("{} at {at}\n", valid(*certificates))
         })
+    }
+
+    /// The authorities at which the signatures of boot files must end.
+    fn authorities(&self) -> Result<Vec<Certificate>> {
+        let mut authorities = Vec::new();
+        for path in &self.boot_authority {
+            let found = disk::read(path, LARGEST_PEM).and_then(|bytes| Certificate::parse(&bytes));
+            authorities.extend(found.map_err(|error| error.context(path.display()))?);
+        }
+        Ok(authorities)
     }
 }
 
@@ -97,4 +135,26 @@ fn valid(certificates: usize) -> String {
         1 => "its certificate is valid".into(),
         _ => format!("its {certificates} certificates are valid"),
     }
+}
+
+fn names(keys: &[impl ToString]) -> Vec<String> {
+    keys.iter().map(ToString::to_string).collect()
+}
+
+fn by(keys: &[String]) -> String {
+    match keys {
+        [key] => format!("key {key}"),
+        _ => format!("{} keys: {}", keys.len(), keys.join(", ")),
+    }
+}
+
+/// A public key out of its file. Whoever may write there decides what is trusted.
+fn trusted(path: &Path) -> Result<TrustedKey> {
+    let mode = disk::look_open(&disk::open(path)?)?.mode;
+    if mode & 0o002 != 0 {
+        let message = format!("{} is trusted, and anybody may write to it (mode {mode:04o})", path.display());
+        return Err(Error::trust(message).advise(format!("check it, then `chmod o-w {}`", path.display())));
+    }
+    let text = disk::read_text(path, LARGEST_KEY)?;
+    TrustedKey::parse(&text).map_err(|error| error.context(path.display()))
 }

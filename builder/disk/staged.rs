@@ -149,6 +149,11 @@ impl Staged {
         Ok(staged)
     }
 
+    /// Where it is now.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The open file, for reading back what was written.
     pub fn file(&self) -> &File {
         &self.file

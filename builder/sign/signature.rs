@@ -31,15 +31,6 @@ const LONGEST_COMMENT: usize = 4096;
 /// The longest signature file in bytes.
 const LONGEST: usize = LONGEST_COMMENT + 512;
 
-/// What a good signature says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Signed {
-    /// Which of the given keys signed.
-    pub key: KeyId,
-    /// What the signer said, and signed too. Printable, one line.
-    pub trusted_comment: String,
-}
-
 /// The signature file for `message`. The trusted comment is one printable line of at most 4096 bytes.
 pub fn sign(key: &SecretKey, message: &[u8], trusted_comment: &str) -> Result<String> {
     if !lines::printable(trusted_comment) || trusted_comment.len() > LONGEST_COMMENT {
@@ -53,48 +44,17 @@ pub fn sign(key: &SecretKey, message: &[u8], trusted_comment: &str) -> Result<St
     Ok(format!("{FIRST}\n{line}\n{TRUSTED}{trusted_comment}\n{}\n", lines::encode(&whole)))
 }
 
-/// Checks that one of `keys` signed `message`, and says which one and what it said. Every way to fail is
-/// [`Error::trust`].
-pub fn verify(keys: &[PublicKey], message: &[u8], signature: &str) -> Result<Signed> {
-    let file = File::parse(signature)?;
-    let named: Vec<&PublicKey> = keys.iter().filter(|key| key.key_id() == file.key).collect();
-    if named.is_empty() {
-        return Err(unknown(keys, file.key));
-    }
-    // Key ids are names that anybody can give: a key is found by what it verifies.
-    let digest = Blake2b512::digest(message);
-    let Some(key) = named.into_iter().find(|key| key.key.verify_strict(&digest, &file.signature).is_ok()) else {
-        let message = format!("the signature by key {} is not one of these bytes by that key", file.key);
-        return Err(Error::trust(message).advise("get the signed file and its signature again from their source"));
-    };
-    let whole = [&file.signature.to_bytes()[..], file.comment.as_bytes()].concat();
-    key.key.verify_strict(&whole, &file.whole).map_err(|_| {
-        Error::trust(format!("the trusted comment is not what key {} signed", file.key))
-            .advise("get the signature again from its source")
-    })?;
-    Ok(Signed { key: file.key, trusted_comment: file.comment.to_owned() })
-}
-
-fn unknown(keys: &[PublicKey], found: KeyId) -> Error {
-    let mut given: Vec<String> = keys.iter().map(|key| key.key_id().to_string()).collect();
-    given.sort();
-    given.dedup();
-    match given.is_empty() {
-        true => Error::trust("no public key is given to verify the signature with").advise("give one with --key"),
-        false => Error::trust(format!("the signature is by key {found}, and trusted is {}", given.join(", "))),
-    }
-}
-
-/// A signature file's four lines.
-struct File<'a> {
+/// A signature file of minisign, read strictly and not yet checked.
+pub struct Minisig {
     key: KeyId,
     signature: Signature,
-    comment: &'a str,
+    comment: String,
     whole: Signature,
 }
 
-impl File<'_> {
-    fn parse(text: &str) -> Result<File<'_>> {
+impl Minisig {
+    /// Reads a signature file. Anything but the four lines is [`Error::trust`].
+    pub fn parse(text: &str) -> Result<Minisig> {
         let bad = |what: &str| Error::trust(format!("the signature is not a strict minisign signature: {what}"));
         if text.len() > LONGEST {
             return Err(bad(&format!("it has more than {LONGEST} bytes")));
@@ -116,7 +76,31 @@ impl File<'_> {
         let whole = lines::decode(whole.as_bytes())
             .ok_or_else(|| bad("its fourth line is not canonical base64 of 64 bytes"))?;
         let (key, signature) = split(&signature).map_err(bad)?;
-        Ok(File { key, signature, comment, whole: Signature::from_bytes(&whole) })
+        Ok(Minisig { key, signature, comment: comment.to_owned(), whole: Signature::from_bytes(&whole) })
+    }
+
+    /// The key that it names. A name, not a proof.
+    pub fn key_id(&self) -> KeyId {
+        self.key
+    }
+
+    /// The trusted comment: proven only once [`Minisig::check_comment`] was.
+    pub fn comment(&self) -> &str {
+        &self.comment
+    }
+
+    /// Whether this key signed `message`.
+    pub fn is_by(&self, key: &PublicKey, message: &[u8]) -> bool {
+        key.key.verify_strict(&Blake2b512::digest(message), &self.signature).is_ok()
+    }
+
+    /// That this key signed the trusted comment together with the first signature.
+    pub fn check_comment(&self, key: &PublicKey) -> Result<()> {
+        let whole = [&self.signature.to_bytes()[..], self.comment.as_bytes()].concat();
+        key.key.verify_strict(&whole, &self.whole).map_err(|_| {
+            Error::trust(format!("the trusted comment is not what key {} signed", self.key))
+                .advise("get the signature again from its source")
+        })
     }
 }
 

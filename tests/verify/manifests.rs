@@ -235,18 +235,22 @@ fn lists_that_are_signed_and_wrong() {
 fn sums_without_a_signature() {
     let release = Draft::default().release();
     let public = release.at("public");
-    let (sums, bytes) = check_sums(&public).unwrap();
+    let (sums, bytes) = check_sums(&public, Part::Public).unwrap();
     assert_eq!(sums.to_text().as_bytes(), bytes);
     fs::remove_file(public.join("SHA256SUMS.minisig")).unwrap();
-    check_sums(&public).unwrap();
+    check_sums(&public, Part::Public).unwrap();
     fs::write(public.join("x"), "").unwrap();
-    refused(check_sums(&public), Class::Trust, "public/x is not in SHA256SUMS");
+    refused(check_sums(&public, Part::Public), Class::Trust, "public/x is not in SHA256SUMS");
     fs::rename(public.join("x"), public.join("manifest.json")).unwrap();
-    refused(check_sums(&public), Class::Integrity, "public/manifest.json is not the file that SHA256SUMS lists");
+    refused(
+        check_sums(&public, Part::Public),
+        Class::Integrity,
+        "public/manifest.json is not the file that SHA256SUMS lists",
+    );
     fs::remove_file(public.join("manifest.json")).unwrap();
-    refused(check_sums(&public), Class::Integrity, "public/manifest.json is missing");
+    refused(check_sums(&public, Part::Public), Class::Integrity, "public/manifest.json is missing");
     symlink("/dev/null", public.join("manifest.json")).unwrap();
-    refused(check_sums(&public), Class::Policy, "public/manifest.json is a symlink");
+    refused(check_sums(&public, Part::Public), Class::Policy, "public/manifest.json is a symlink");
     fs::remove_file(public.join("SHA256SUMS")).unwrap();
-    refused(check_sums(&public), Class::Integrity, "public/SHA256SUMS is missing");
+    refused(check_sums(&public, Part::Public), Class::Integrity, "public/SHA256SUMS is missing");
 }

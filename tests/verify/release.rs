@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use mastermold::bundle::{Asked, Manifest, Part, Verified, identity_comment, verify};
 use mastermold::error::{Class, Error};
-use mastermold::sign::{PublicKey, SecretKey};
+use mastermold::sign::{SecretKey, TrustedKey};
 use mastermold::tree::{Entry, Tree, TreePath};
 
 use crate::draft::{Draft, seal};
@@ -32,8 +32,8 @@ impl Release {
         self.path().join(path)
     }
 
-    pub fn keys(&self) -> [PublicKey; 1] {
-        [self.key.public()]
+    pub fn keys(&self) -> [TrustedKey; 1] {
+        [self.key.public().into()]
     }
 
     pub fn verify(&self) -> Result<Verified, Error> {

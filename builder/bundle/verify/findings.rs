@@ -10,7 +10,7 @@ const TOLD: usize = 20;
 
 /// Faults found so far.
 #[derive(Debug, Default)]
-pub(super) struct Findings {
+pub(in crate::bundle) struct Findings {
     told: Vec<Fault>,
     more: usize,
     /// The one among those not told that decides the exit code.

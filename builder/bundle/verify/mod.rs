@@ -1,8 +1,8 @@
 //! [`verify`]: the check that a release is what was signed, and is the release that was asked for.
 //!
 //! ```text
-//! SHA256SUMS.minisig --key--> SHA256SUMS --digests--> every file --archives--> every entry       summed, entries
-//!       trusted comment  ==  manifest.json  ==  what was asked     --records-->                  artifacts, layers, contents
+//! SHA256SUMS.minisig, .sshsig --keys--> SHA256SUMS --digests--> every file --archives--> every entry    signatures, summed, entries
+//!            statement  ==  manifest.json  ==  what was asked       --records-->                        artifacts, layers, contents
 //! ```
 //!
 //! Nothing is believed before what vouches for it was checked, with one exception: an archive is decoded and hashed in
@@ -11,28 +11,31 @@
 
 mod artifacts;
 mod boot;
+pub(in crate::bundle) mod boot_signatures;
 mod contents;
 mod entries;
+pub(in crate::bundle) mod envelopes;
 mod findings;
 mod judged;
 mod layers;
-mod summed;
+pub(in crate::bundle) mod signatures;
+pub(in crate::bundle) mod summed;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
+pub use self::boot_signatures::Boot;
 use self::contents::{Release, Tally};
 use self::findings::{Findings, each};
+use self::signatures::Signers;
 use self::summed::{Directory, Summed};
-use super::{MANIFEST, Manifest, PUBLIC, SECRETS, SIGNATURE, SUMS, Sums};
+use super::{MANIFEST, Manifest, PUBLIC, SECRETS, Sums};
 use crate::disk::{self, Kind};
 use crate::error::{Class, Error, Result};
-use crate::pki::Term;
-use crate::sign;
+use crate::pki::{Certificate, Term};
+use crate::sign::{KeyId, TrustedKey};
 use crate::version::Version;
 
-/// The most bytes that a signature has.
-const LONGEST_SIGNATURE: u64 = 4096;
 /// How many threads [`check_sums`] hashes with.
 const HASHERS: usize = 4;
 
@@ -49,6 +52,10 @@ pub struct Asked {
     pub min_version: Option<Version>,
     /// When the certificates in it must be valid; none is not asked.
     pub term: Option<Term>,
+    /// How many different keys of those that are trusted must have signed; at least one.
+    pub threshold: usize,
+    /// The authorities at which the signatures of boot files must end; none is not asked.
+    pub boot: Vec<Certificate>,
     /// How many threads; at least one works.
     pub jobs: usize,
 }
@@ -58,8 +65,12 @@ pub struct Asked {
 pub struct Verified {
     /// Its manifest.
     pub manifest: Manifest,
-    /// Which key signed its public part.
-    pub key: sign::KeyId,
+    /// Which of the trusted keys signed its public part, each once.
+    pub keys: Vec<TrustedKey>,
+    /// Which of the trusted keys signed its provenance, each once.
+    pub sealers: Vec<KeyId>,
+    /// What became of the signatures of its boot files.
+    pub boot: Boot,
     /// How many files were hashed.
     pub files: usize,
     /// How many bytes they have.
@@ -102,7 +113,7 @@ impl Part {
     }
 }
 
-/// What the trusted comment of a part's signature says.
+/// What a part's signature says: minisign's in its trusted comment, OpenSSH's in its namespace.
 pub fn identity_comment(manifest: &Manifest, part: Part) -> String {
     match part {
         Part::Public => manifest.identity(),
@@ -116,9 +127,9 @@ pub fn identity_comment(manifest: &Manifest, part: Part) -> String {
 /// # Errors
 /// Integrity: a file differs or is missing. Trust: one is not in the list. Policy: a symlink, FIFO or device. Environment:
 /// reading failed.
-pub fn check_sums(directory: &Path) -> Result<(Sums, Vec<u8>)> {
+pub fn check_sums(directory: &Path, part: Part) -> Result<(Sums, Vec<u8>)> {
     let name = directory.to_string_lossy().trim_end_matches('/').to_owned();
-    let directory = Directory::new(directory.to_owned(), name);
+    let directory = Directory::new(directory.to_owned(), name, part);
     let list = directory.list()?;
     let summed = directory.with_sums(&list)?;
     let mut findings = Findings::default();
@@ -129,17 +140,17 @@ pub fn check_sums(directory: &Path) -> Result<(Sums, Vec<u8>)> {
     findings.finish((summed.sums, list))
 }
 
-/// Checks a release: its signatures by one of `keys`, its identity, the digest of every file, and every entry of every
+/// Checks a release: its signatures by `keys`, its identity, the digest of every file, and every entry of every
 /// archive against the manifests.
 ///
 /// # Errors
 /// Trust: the signature, or that this is not what was asked for, or a file that nobody signed, or a certificate's dates. Integrity: files or
 /// entries that are not what was signed. Usage: no release, or of a newer format. Policy: a symlink, FIFO or device.
 /// Environment: reading failed. Up to 20 faults are told together.
-pub fn verify(release: &Path, keys: &[sign::PublicKey], asked: &Asked) -> Result<Verified> {
+pub fn verify(release: &Path, keys: &[TrustedKey], asked: &Asked) -> Result<Verified> {
     let mut findings = Findings::default();
     let has_secrets = parts(release, &mut findings)?;
-    let (public, signed) = open(release, Part::Public, keys)?;
+    let (public, signers) = open(release, Part::Public, keys, asked)?;
     let manifest = public.read(MANIFEST);
     let manifest = match manifest {
         Ok(bytes) => Manifest::parse(&bytes)?,
@@ -150,21 +161,23 @@ pub fn verify(release: &Path, keys: &[sign::PublicKey], asked: &Asked) -> Result
             return hash_only(&public, present, asked.jobs, findings);
         }
     };
-    is_signed_as(&manifest, Part::Public, &signed)?;
+    signers.say(Part::Public, &identity_comment(&manifest, Part::Public))?;
     is_asked(&manifest, asked)?;
     let secrets = match has_secrets {
-        true => Some(open(release, Part::Secrets, keys)?),
+        true => Some(open(release, Part::Secrets, keys, asked)?),
         false => None,
     };
-    if let Some((_, signed)) = &secrets {
-        is_signed_as(&manifest, Part::Secrets, signed)?;
+    if let Some((_, signers)) = &secrets {
+        signers.say(Part::Secrets, &identity_comment(&manifest, Part::Secrets))?;
     }
     let secrets = secrets.map(|(summed, _)| summed);
+    let sealers = findings.take(envelopes::check(&public, keys)).unwrap_or_default();
+    let boot = findings.take(boot_signatures::check(&public, &manifest, asked)).unwrap_or_default();
     let term = asked.term.as_ref();
     let whole = Release { manifest: &manifest, public: &public, secrets: secrets.as_ref(), term };
     let Tally { files, bytes, archives, entries, certificates } = whole.check(asked.jobs, findings)?;
     let secrets = secrets.map_or(Secrets::Absent, |_| Secrets::Checked);
-    Ok(Verified { manifest, key: signed.key, files, bytes, archives, entries, certificates, secrets })
+    Ok(Verified { manifest, keys: signers.keys, sealers, boot, files, bytes, archives, entries, certificates, secrets })
 }
 
 /// Looks at what lies at the release's root: the public part, perhaps the secrets, and nothing else. Says whether the
@@ -187,19 +200,12 @@ fn parts(release: &Path, findings: &mut Findings) -> Result<bool> {
     Ok(has_secrets)
 }
 
-/// A part whose list was signed by one of the keys.
-fn open(release: &Path, part: Part, keys: &[sign::PublicKey]) -> Result<(Summed, sign::Signed)> {
-    let directory = Directory::new(release.join(part.name()), part.name());
+/// A part whose list was signed by the keys.
+fn open(release: &Path, part: Part, keys: &[TrustedKey], asked: &Asked) -> Result<(Summed, Signers)> {
+    let directory = Directory::new(release.join(part.name()), part.name(), part);
     let list = directory.list()?;
-    if !directory.has(SIGNATURE)? {
-        let message = format!("{}/ is not signed: it has no {SIGNATURE}", part.name());
-        return Err(Error::trust(message).advise("get its signature, or sign it with `mastermold sign`"));
-    }
-    let signature = directory.read(SIGNATURE, LONGEST_SIGNATURE).map_err(as_trust)?;
-    let name = directory.name(SIGNATURE);
-    let signature = String::from_utf8(signature).map_err(|_| Error::trust(format!("{name} is not UTF-8")))?;
-    let signed = sign::verify(keys, &list, &signature).map_err(|error| error.context(name))?;
-    Ok((directory.with_sums(&list)?, signed))
+    let signers = signatures::check(&directory, &list, keys, asked.threshold)?;
+    Ok((directory.with_sums(&list)?, signers))
 }
 
 /// A signature that is too long is none, and a name that is no text was never signed.
@@ -207,19 +213,6 @@ fn as_trust(error: Error) -> Error {
     match error.class() {
         Class::Integrity | Class::Usage => Error::trust(error.to_string()),
         _ => error,
-    }
-}
-
-/// That a signature was given to this release and to this part of it.
-fn is_signed_as(manifest: &Manifest, part: Part, signed: &sign::Signed) -> Result<()> {
-    let expected = identity_comment(manifest, part);
-    match signed.trusted_comment == expected {
-        true => Ok(()),
-        false => Err(Error::trust(format!(
-            "{}/{SUMS} is signed as `{}`, and should be as `{expected}`",
-            part.name(),
-            signed.trusted_comment
-        ))),
     }
 }
 

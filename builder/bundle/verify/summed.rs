@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::findings::Findings;
-use crate::bundle::{SIGNATURE, SUMS, Sums};
+use super::{Part, signatures};
+use crate::bundle::{CMS, ENVELOPES, SUMS, Sums};
 use crate::digest::{Digest, Hasher};
 use crate::disk::{self, Kind};
 use crate::error::{Error, Result};
@@ -20,14 +21,28 @@ pub(super) const PIECE: usize = 16 << 10;
 
 /// A directory of a release, and what messages call it.
 #[derive(Debug)]
-pub(super) struct Directory {
+pub(in crate::bundle) struct Directory {
     path: PathBuf,
     name: String,
+    part: Part,
 }
 
 impl Directory {
-    pub fn new(path: PathBuf, name: impl Into<String>) -> Directory {
-        Directory { path, name: name.into() }
+    pub fn new(path: PathBuf, name: impl Into<String>, part: Part) -> Directory {
+        Directory { path, name: name.into(), part }
+    }
+
+    /// Whether a file of this name is proof of the others, and so in no list. Of those below [`CMS`] others tell whether
+    /// they belong there.
+    fn is_proof(&self, file: &str) -> bool {
+        let public = self.part == Part::Public;
+        file == SUMS || signatures::of_name(file).is_some() || (public && (file == ENVELOPES || is_of_boot(file)))
+    }
+
+    /// All that lies below a directory in it, sorted.
+    pub fn below(&self, directory: &str) -> Result<Vec<(String, Kind)>> {
+        let found = disk::walk(&self.path.join(directory))?.into_iter();
+        Ok(found.map(|(path, kind)| (path.to_string_lossy().into_owned(), kind)).collect())
     }
 
     /// What a message calls a file in it.
@@ -38,6 +53,11 @@ impl Directory {
     /// Whether anything has this name.
     pub fn has(&self, file: &str) -> Result<bool> {
         Ok(disk::kind(&self.path.join(file))?.is_some())
+    }
+
+    /// The names in it, sorted.
+    pub fn names(&self) -> Result<Vec<String>> {
+        disk::names(&self.path)
     }
 
     /// All bytes of a file that vouches for the others, and that no list has.
@@ -61,7 +81,7 @@ impl Directory {
     }
 
     /// With the list, read strictly.
-    pub fn with_sums(self, list: &[u8]) -> Result<Summed> {
+    pub(super) fn with_sums(self, list: &[u8]) -> Result<Summed> {
         let name = self.name(SUMS);
         let text = std::str::from_utf8(list).map_err(|_| Error::integrity(format!("{name} is not UTF-8")))?;
         let sums = Sums::parse(text).map_err(|error| error.context(&self.name))?;
@@ -89,6 +109,11 @@ impl Summed {
         self.directory.name(file)
     }
 
+    /// The directory itself, for what no list has.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
     /// Compares what lies in the directory with the list; gives the listed files that are there.
     pub fn present(&self, findings: &mut Findings) -> Result<BTreeSet<String>> {
         let directories: BTreeSet<&str> = self.sums.iter().flat_map(|(path, _)| ancestors(path)).collect();
@@ -106,8 +131,8 @@ impl Summed {
                 Kind::File { .. } if listed => {
                     present.insert(text.into_owned());
                 }
-                Kind::File { .. } if *text == *SUMS || *text == *SIGNATURE => {}
-                Kind::Directory if directories.contains(&*text) => {}
+                Kind::File { .. } if self.directory.is_proof(&text) => {}
+                Kind::Directory if directories.contains(&*text) || self.directory.is_proof(&format!("{text}/")) => {}
                 Kind::File { .. } => findings.note(unsigned(&name)),
                 Kind::Directory => findings.note(unsigned(&format!("{name}/"))),
             }
@@ -146,6 +171,11 @@ impl Summed {
         let file = disk::open_plain_beneath(&self.directory.path, Path::new(file))?;
         Ok(Hashed { file, hasher: Hasher::new(), digest, name, summed: self })
     }
+}
+
+/// Whether this is below the directory of the boot files' signatures; a directory's own name ends in a slash.
+fn is_of_boot(file: &str) -> bool {
+    file.strip_prefix(CMS).is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// That nobody signed this.

@@ -38,8 +38,9 @@ pub mod store;
 // F3: what is asked, and what is delivered. Blind to each other.
 pub mod bundle;
 pub mod profile;
-// F4: how machines start from what is delivered.
+// F4: how machines start from what is delivered, and what two deliveries differ in.
 pub mod boot;
+pub mod diff;
 // F5: how the first becomes the second.
 pub mod build;
 // F6: the command line.

@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     mastermold::process::prepare();
     let printer = cli.printer();
     match cli.run(&printer) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => ExitCode::from(code),
         Err(error) => {
             printer.error(&error);
             ExitCode::from(error.class().code())

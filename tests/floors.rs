@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Every module and its floor.
-const FLOORS: [(&str, u8); 25] = [
+const FLOORS: [(&str, u8); 26] = [
     ("error", 0),
     ("digest", 0),
     ("epoch", 0),
@@ -29,6 +29,7 @@ const FLOORS: [(&str, u8); 25] = [
     ("bundle", 3),
     ("build", 5),
     ("boot", 4),
+    ("diff", 4),
     ("cli", 6),
     ("main", 7),
     ("lib", 7),

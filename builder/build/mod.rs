@@ -24,6 +24,7 @@ pub mod place;
 mod placements;
 pub mod plan;
 pub mod provenance;
+mod rebuild;
 pub mod sbom;
 mod scopes;
 mod settings;
@@ -51,6 +52,7 @@ pub use gather::{Thorough, Update};
 pub use layers::NodeLayers;
 pub use pack::{Job, Means};
 pub use plan::{NodePlan, Pending, Plan};
+pub use rebuild::{Rebuilding, Rebuilt, rebuild};
 
 /// The program's name and version, as manifests record it.
 pub const TOOL: &str = concat!("mastermold ", env!("CARGO_PKG_VERSION"));

@@ -45,7 +45,7 @@ pub fn certificates(release: &Path) -> Result<Vec<Held>> {
 }
 
 /// Of each layer the smallest archive; merged ones only of nodes that have no others.
-fn chosen(manifest: &Manifest) -> Vec<&Artifact> {
+pub fn chosen(manifest: &Manifest) -> Vec<&Artifact> {
     // A common layer has no node: its name is all that two of them differ in.
     let stem = |artifact: &Artifact| artifact.path.strip_suffix(&artifact.format).unwrap_or(&artifact.path).to_owned();
     let mut chosen: BTreeMap<_, &Artifact> = BTreeMap::new();

@@ -4,6 +4,7 @@ mod boot;
 mod build;
 mod code_signing;
 mod csr;
+mod diff;
 mod explain;
 mod export;
 mod init;
@@ -15,6 +16,7 @@ mod password;
 mod pki;
 mod plan;
 pub mod print;
+mod rebuild;
 mod schema;
 mod seed;
 mod serve;
@@ -83,6 +85,8 @@ enum Command {
     Verify(verify::Verify),
     /// List what is in a release, a node's directory or an archive.
     Inspect(inspect::Inspect),
+    /// Say what two releases, nodes, archives or directories differ in, without a secret byte.
+    Diff(diff::Diff),
     /// Serve a release over HTTP in a lab, read-only; or write a dnsmasq configuration for it.
     Serve(serve::Serve),
     /// Start a node in QEMU with exactly what it would get.
@@ -109,9 +113,18 @@ impl Cli {
         Printer::new(self.global.format, self.global.color, self.global.quiet, self.global.verbose)
     }
 
-    /// Does what was asked.
-    pub fn run(&self, printer: &Printer) -> Result<()> {
+    /// Does what was asked; the exit code, which is another than 0 only if the answer of `diff` is.
+    pub fn run(&self, printer: &Printer) -> Result<u8> {
         match &self.command {
+            Command::Diff(verb) => verb.run(printer),
+            other => other.run(printer).map(|()| 0),
+        }
+    }
+}
+
+impl Command {
+    fn run(&self, printer: &Printer) -> Result<()> {
+        match self {
             Command::Init(verb) => verb.run(printer),
             Command::Plan(verb) => verb.run(printer),
             Command::Lock(verb) => verb.run(printer),
@@ -120,6 +133,7 @@ impl Cli {
             Command::Sign(verb) => verb.run(printer),
             Command::Verify(verb) => verb.run(printer),
             Command::Inspect(verb) => verb.run(printer),
+            Command::Diff(verb) => verb.run(printer).map(drop),
             Command::Serve(verb) => verb.run(printer),
             Command::Boot(verb) => verb.run(printer),
             Command::Explain(verb) => verb.run(printer),

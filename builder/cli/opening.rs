@@ -31,6 +31,11 @@ pub struct OpeningArguments {
 }
 
 impl OpeningArguments {
+    /// Whether the command line says anything of what opens a seed.
+    pub fn is_given(&self) -> bool {
+        self.seed_identity.is_some() || self.seed_passphrase.is_some()
+    }
+
     /// The seed in a file that may be encrypted; `name` is what errors call it.
     pub fn open(&self, file: &[u8], name: &str, project: &Path) -> Result<Seed> {
         let named = |error: Error| error.context(name);

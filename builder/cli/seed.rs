@@ -58,6 +58,11 @@ impl SeedArguments {
         self.find(profile)?.map_or_else(|| Err(missing(&usual_path(profile)?)), Ok)
     }
 
+    /// Whether the command line says anything of a seed.
+    pub fn is_given(&self) -> bool {
+        self.place.seed.is_some() || self.place.seed_fd.is_some() || self.opening.is_given()
+    }
+
     /// The seed, if there is one.
     pub fn find(&self, profile: &Profile) -> Result<Option<Seed>> {
         let Some((file, name)) = self.place.read(profile)? else { return Ok(None) };

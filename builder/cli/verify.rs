@@ -6,6 +6,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::print::{self, Printer};
+use super::rebuild::{self, RebuildArguments};
+use crate::build::Rebuilt;
 use crate::bundle::verify::{self, Asked, Boot, Secrets, Verified};
 use crate::disk;
 use crate::epoch::{Duration, Epoch};
@@ -54,6 +56,8 @@ pub struct Verify {
     /// How many threads; as many as there are processors if not given.
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
+    #[command(flatten)]
+    rebuild: RebuildArguments,
 }
 
 impl Verify {
@@ -77,10 +81,17 @@ impl Verify {
             jobs: self.jobs.map_or_else(processors, usize::from),
         };
         let verified = verify::verify(&self.release, &keys, &asked)?;
-        self.report(&verified, threshold, at, printer)
+        let rebuilt = self.rebuild.run(&self.release, asked.jobs, printer)?;
+        self.report(&verified, (threshold, at), rebuilt.as_ref(), printer)
     }
 
-    fn report(&self, verified: &Verified, threshold: usize, at: Epoch, printer: &Printer) -> Result<()> {
+    fn report(
+        &self,
+        verified: &Verified,
+        (threshold, at): (usize, Epoch),
+        rebuilt: Option<&Rebuilt>,
+        printer: &Printer,
+    ) -> Result<()> {
         let Verified { manifest, files, archives, entries, certificates, .. } = verified;
         let secrets = match verified.secrets {
             Secrets::Checked => "checked",
@@ -98,7 +109,7 @@ impl Verify {
             "keys": signers, "threshold": threshold, "provenance": names(&verified.sealers),
             "boot": { "signatures": boot, "files": boot_files, "signers": boot_signers },
             "files": files, "bytes": verified.bytes, "archives": archives, "entries": entries, "secrets": secrets,
-            "certificates": certificates, "at": at.to_string(),
+            "certificates": certificates, "at": at.to_string(), "rebuilt": rebuilt,
         });
         printer.report(&json, || {
             let mut text = format!(
@@ -114,7 +125,7 @@ impl Verify {
                 "unchecked" => format!("{boot_files} boot files are signed, by whom was not checked (--boot-authority)\n"),
                 _ => String::new(),
             };
-            text + &format!("{} at {at}\n", valid(*certificates))
+            text + &format!("{} at {at}\n{}", valid(*certificates), rebuild::sentence(rebuilt))
         })
     }
 

@@ -21,6 +21,8 @@ pub struct Look {
     pub size: u64,
     /// Its owner's number.
     pub owner: u32,
+    /// Its group's number.
+    pub group: u32,
     /// Its permission bits, at most 0o7777.
     pub mode: u32,
     /// Device and inode: which file it is, whatever its name.
@@ -33,6 +35,7 @@ fn look_of(metadata: &fs::Metadata) -> Look {
         kind: kind_of(metadata),
         size: metadata.len(),
         owner: metadata.uid(),
+        group: metadata.gid(),
         mode: metadata.mode() & 0o7777,
         identity: (metadata.dev(), metadata.ino()),
     }

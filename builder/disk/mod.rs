@@ -15,7 +15,7 @@ pub mod look;
 pub mod staged;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -26,6 +26,9 @@ use crate::error::{Error, Result};
 pub use guard::{Guard, guard};
 pub use look::{Look, create_private, look, look_open, open_plain, open_private};
 pub use staged::{Staged, StagedDirectory, abandon, sweep, write, write_new};
+
+/// How many bytes are compared at a time.
+const PIECE: usize = 256 << 10;
 
 /// Who may read what is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +106,27 @@ fn regular(file: File, path: &Path) -> Result<File> {
 /// The size of an open file in bytes.
 pub fn size(file: &File) -> Result<u64> {
     Ok(file.metadata().map_err(|error| Error::io("reading", "an open file", error))?.len())
+}
+
+/// Whether two open files have the same bytes from where they are.
+pub fn same_bytes(a: File, b: File) -> Result<bool> {
+    if size(&a)? != size(&b)? {
+        return Ok(false);
+    }
+    let (mut a, mut b) = (BufReader::with_capacity(PIECE, a), BufReader::with_capacity(PIECE, b));
+    let failed = |error| Error::io("reading", "an open file", error);
+    loop {
+        let (left, right) = (a.fill_buf().map_err(failed)?, b.fill_buf().map_err(failed)?);
+        let count = left.len().min(right.len());
+        if count == 0 {
+            return Ok(left.len() == right.len());
+        }
+        if left[..count] != right[..count] {
+            return Ok(false);
+        }
+        a.consume(count);
+        b.consume(count);
+    }
 }
 
 /// All bytes of a regular file, of which there may be at most `limit`.

@@ -62,7 +62,9 @@ fn begin(directory: &Path, make: impl Fn(&Path) -> io::Result<File>) -> Result<(
         };
         open.insert(path.clone());
         match lock(&file) {
-            Ok(true) if file.metadata().is_ok_and(|found| found.nlink() > 0) && path.exists() => return Ok((path, file)),
+            Ok(true) if file.metadata().is_ok_and(|found| found.nlink() > 0) && path.exists() => {
+                return Ok((path, file));
+            }
             // A sweeper was here.
             Ok(_) => open.remove(&path),
             Err(error) => {

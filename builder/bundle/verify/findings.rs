@@ -78,7 +78,7 @@ fn single(fault: Fault) -> Error {
 }
 
 /// Does the work on every item with up to `jobs` threads; the results come in the order of the items.
-pub(super) fn each<T: Sync, R: Send>(jobs: usize, items: &[T], work: impl Fn(&T) -> R + Sync) -> Result<Vec<R>> {
+pub(crate) fn each<T: Sync, R: Send>(jobs: usize, items: &[T], work: impl Fn(&T) -> R + Sync) -> Result<Vec<R>> {
     let next = AtomicUsize::new(0);
     let turns = || {
         let mut done = Vec::new();

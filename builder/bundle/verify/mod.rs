@@ -26,7 +26,8 @@ use std::path::Path;
 
 pub use self::boot_signatures::Boot;
 use self::contents::{Release, Tally};
-use self::findings::{Findings, each};
+use self::findings::Findings;
+pub(crate) use self::findings::each;
 use self::signatures::Signers;
 use self::summed::{Directory, Summed};
 use super::{MANIFEST, Manifest, PUBLIC, SECRETS, Sums};

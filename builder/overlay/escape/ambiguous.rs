@@ -4,7 +4,7 @@
 ///
 /// Sources: the types of YAML 1.1 (yaml.org/type), the core schema of 1.2.2 (section 10.3), and what PyYAML and
 /// go-yaml do of them.
-pub(super) fn is_ambiguous(text: &str) -> bool {
+pub fn is_ambiguous(text: &str) -> bool {
     const WORDS: [&str; 18] = [
         "", "~", "null", "none", "y", "n", "yes", "no", "on", "off", "true", "false", ".inf", ".nan", "inf", "nan",
         "=", "<<",

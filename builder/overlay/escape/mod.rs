@@ -24,6 +24,7 @@ use std::str::FromStr;
 use crate::error::Error;
 use crate::tree::TreePath;
 
+pub use ambiguous::is_ambiguous;
 use pen::Pen;
 
 /// Opens a value.

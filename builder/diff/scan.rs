@@ -1,0 +1,263 @@
+//! [`Listing`]: what an archive or a directory holds, streamed: every entry, and of files the digest. And the second
+//! reading, which takes the contents of the few that are looked into.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use crate::archive::{self, Format, Header, HeaderKind};
+use crate::bundle::lists::entries_path;
+use crate::digest::{Digest, Hasher};
+use crate::disk::{self, Kind};
+use crate::error::{Error, Result};
+use crate::tree::Audience;
+
+/// Files above this size are compared by digest alone.
+pub const LARGEST: u64 = 1 << 20;
+/// The most entries of an archive or a directory.
+const MOST: usize = 1 << 20;
+/// The most bytes of a layer's list of entries.
+const LONGEST_LIST: usize = 64 << 20;
+/// How many bytes are hashed at a time.
+const PIECE: usize = 128 << 10;
+
+/// Where entries are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// An archive, below a directory.
+    Archive {
+        /// The directory, behind which no symlink is followed.
+        root: PathBuf,
+        /// Its path in that.
+        path: PathBuf,
+        /// Its format.
+        format: Format,
+    },
+    /// A directory on the disk.
+    Directory(PathBuf),
+    /// A single file, listed as `/`.
+    File(PathBuf),
+    /// Some files of a part of a release, listed as `PART/PATH`. Their modes and owners are the host's, and not looked
+    /// at.
+    Files {
+        /// The part's directory.
+        root: PathBuf,
+        /// The part's name.
+        part: &'static str,
+        /// Their paths below it.
+        names: Vec<String>,
+    },
+}
+
+/// An entry. The digest is for comparing: whether it may be shown is another question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// directory, file, symlink or other.
+    pub kind: &'static str,
+    /// Permission bits.
+    pub mode: u32,
+    /// The owner's number.
+    pub uid: u32,
+    /// The group's number.
+    pub gid: u32,
+    /// A file's size in bytes.
+    pub size: Option<u64>,
+    /// Where a symlink points.
+    pub target: Option<String>,
+    /// SHA-256 of a file's bytes.
+    pub digest: Option<Digest>,
+}
+
+/// All entries by their absolute path.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// The entries.
+    pub items: BTreeMap<String, Item>,
+    /// The modification times that an archive's entries have, the least and the greatest.
+    pub mtime: Option<(u64, u64)>,
+    /// The paths that a secrets layer lists as its own, if one is in it.
+    pub secrets: BTreeSet<String>,
+}
+
+/// Contents by path.
+pub type Contents = BTreeMap<String, Zeroizing<Vec<u8>>>;
+
+impl Place {
+    /// Lists what is there.
+    pub fn list(&self) -> Result<Listing> {
+        let mut scan = Scan { listing: Listing::default(), room: Zeroizing::new(vec![0; PIECE]) };
+        match self {
+            Place::Archive { root, path, format } => {
+                let mut file = disk::open_plain_beneath(root, path)?;
+                let read = archive::read(&mut file, *format, &mut |header, contents| scan.entry(header, contents));
+                read.map_err(|error| error.context(root.join(path).display()).advise(UNPACK))?;
+            }
+            Place::Directory(root) => {
+                for (path, kind) in disk::walk(root)? {
+                    scan.found(root, &path, kind)?;
+                }
+            }
+            Place::File(path) => scan.file(path)?,
+            Place::Files { root, part, names } => {
+                for name in names {
+                    scan.delivered(root, part, name)?;
+                }
+            }
+        }
+        Ok(scan.listing)
+    }
+
+    /// The contents of these entries, each with at most [`LARGEST`] bytes.
+    pub fn contents(&self, wanted: &BTreeSet<String>) -> Result<Contents> {
+        let mut found = Contents::new();
+        match self {
+            Place::Archive { root, path, format } => {
+                let mut file = disk::open_plain_beneath(root, path)?;
+                let read = archive::read(&mut file, *format, &mut |header, contents| {
+                    let path = header.path.to_string();
+                    if wanted.contains(&path) {
+                        let bytes = whole(contents, header.size(), &path)?;
+                        found.insert(path, bytes);
+                    }
+                    Ok(())
+                });
+                read.map_err(|error| error.context(root.join(path).display()))?;
+            }
+            Place::Directory(root) => {
+                for path in wanted {
+                    let below = Path::new(path.trim_start_matches('/'));
+                    let mut file = disk::open_plain_beneath(root, below)?;
+                    let size = disk::size(&file)?;
+                    found.insert(path.clone(), whole(&mut file, size, path)?);
+                }
+            }
+            Place::File(path) => {
+                let mut file = disk::open(path)?;
+                let size = disk::size(&file)?;
+                found.insert("/".to_owned(), whole(&mut file, size, &path.to_string_lossy())?);
+            }
+            Place::Files { root, part, names } => {
+                for name in names {
+                    let path = format!("{part}/{name}");
+                    if wanted.contains(&path) {
+                        let mut file = disk::open_plain_beneath(root, Path::new(name))?;
+                        let size = disk::size(&file)?;
+                        found.insert(path.clone(), whole(&mut file, size, &path)?);
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// What to do about an archive of another program.
+const UNPACK: &str = "mastermold reads archives that it wrote; unpack others and compare the directories";
+
+/// All of a small file: with its room from the start, for what grows leaves copies behind.
+fn whole(contents: &mut dyn Read, size: u64, name: &str) -> Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(size.min(LARGEST) as usize + 1));
+    let read = contents.take(LARGEST + 1).read_to_end(&mut bytes);
+    read.map_err(|error| Error::io("reading", name, error))?;
+    match bytes.len() as u64 > LARGEST {
+        true => Err(Error::environment(format!("{name} grew while it was read")).advise("compare again")),
+        false => Ok(bytes),
+    }
+}
+
+struct Scan {
+    listing: Listing,
+    room: Zeroizing<Vec<u8>>,
+}
+
+impl Scan {
+    fn entry(&mut self, header: &Header, contents: &mut dyn Read) -> Result<()> {
+        let path = header.path.to_string();
+        let (kind, size, target) = match &header.kind {
+            HeaderKind::Directory => ("directory", None, None),
+            HeaderKind::File { size } => ("file", Some(*size), None),
+            HeaderKind::Symlink { target } => ("symlink", None, Some(target.clone())),
+        };
+        let (least, most) = self.listing.mtime.unwrap_or((header.mtime, header.mtime));
+        self.listing.mtime = Some((least.min(header.mtime), most.max(header.mtime)));
+        let digest = size.map(|_| self.hash(&path, contents)).transpose()?;
+        let Header { mode, uid, gid, .. } = *header;
+        self.insert(path, Item { kind, mode, uid, gid, size, target, digest })
+    }
+
+    fn found(&mut self, root: &Path, below: &Path, kind: Kind) -> Result<()> {
+        let path = match below.to_str() {
+            Some(path) => format!("/{path}"),
+            None => format!("/{}", below.as_os_str().as_bytes().escape_ascii()),
+        };
+        let at = root.join(below);
+        let gone = || Error::environment(format!("{} went away while it was read", at.display()));
+        let look = disk::look(&at)?.ok_or_else(gone)?;
+        let (kind, size, target, digest) = match kind {
+            Kind::Directory => ("directory", None, None, None),
+            Kind::Symlink => ("symlink", None, Some(disk::read_link(&at)?.to_string_lossy().into_owned()), None),
+            Kind::Other => ("other", None, None, None),
+            Kind::File { .. } => {
+                let mut file = disk::open_plain_beneath(root, below)?;
+                let size = disk::size(&file)?;
+                ("file", Some(size), None, Some(self.hash(&path, &mut file)?))
+            }
+        };
+        self.insert(path, Item { kind, mode: look.mode, uid: look.owner, gid: look.group, size, target, digest })
+    }
+
+    fn file(&mut self, path: &Path) -> Result<()> {
+        let mut file = disk::open(path)?;
+        let look = disk::look_open(&file)?;
+        let digest = Some(self.hash("/", &mut file)?);
+        let (mode, uid, gid, size) = (look.mode, look.owner, look.group, Some(look.size));
+        self.insert("/".to_owned(), Item { kind: "file", mode, uid, gid, size, target: None, digest })
+    }
+
+    fn delivered(&mut self, root: &Path, part: &str, name: &str) -> Result<()> {
+        let path = format!("{part}/{name}");
+        let mut file = disk::open_plain_beneath(root, Path::new(name))?;
+        let size = Some(disk::size(&file)?);
+        let digest = Some(self.hash(&path, &mut file)?);
+        self.insert(path, Item { kind: "file", mode: 0o644, uid: 0, gid: 0, size, target: None, digest })
+    }
+
+    fn insert(&mut self, path: String, item: Item) -> Result<()> {
+        self.listing.items.insert(path, item);
+        match self.listing.items.len() > MOST {
+            true => Err(Error::policy(format!("there are more than {MOST} entries"))),
+            false => Ok(()),
+        }
+    }
+
+    /// The digest of all that comes. A secrets layer's list is read on the way.
+    fn hash(&mut self, path: &str, contents: &mut dyn Read) -> Result<Digest> {
+        let is_list = path == entries_path(Audience::Secrets);
+        let (mut hasher, mut list) = (Hasher::new(), Zeroizing::new(Vec::new()));
+        loop {
+            match contents.read(&mut self.room) {
+                Ok(0) => break,
+                Ok(count) => {
+                    hasher.update(&self.room[..count]);
+                    if is_list && list.len() > LONGEST_LIST {
+                        return Err(Error::policy(format!("{path} has more than {LONGEST_LIST} bytes")));
+                    } else if is_list {
+                        list.extend_from_slice(&self.room[..count]);
+                    }
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Error::io("reading", path, error)),
+            }
+        }
+        // `MODE UID GID PATH`, and behind a tab the target of a symlink.
+        let lines = list.split(|byte| *byte == b'\n').map(String::from_utf8_lossy);
+        self.listing.secrets.extend(lines.filter_map(|line| {
+            let path = line.splitn(4, ' ').nth(3)?;
+            Some(format!("/{}", path.split('\t').next().unwrap_or(path)))
+        }));
+        Ok(hasher.finish().0)
+    }
+}

@@ -171,7 +171,9 @@ whole() {
     [ -z "$odd" ] || out 8 "$odd is neither a file nor a directory"
     cut -c 67- "$sums" >"$work/listed"
     (cd "$1" && find . -type f ! -path './SHA256SUMS') >"$work/there" || out 5 "$1 cannot be read"
-    sed 's|^\./||' "$work/there" | grep -v '^SHA256SUMS\.\(minisig\|sshsig\|intoto\.jsonl\|[0-9A-Fa-f]\{16\}\.\(minisig\|sshsig\)\|cms/.*\)$' >"$work/files"
+    signatures='minisig\|sshsig\|[0-9A-Fa-f]\{1,16\}\.\(minisig\|sshsig\)'
+    [ "$1" = secrets ] || signatures="$signatures\\|intoto\\.jsonl\\|cms/.*"
+    sed 's|^\./||' "$work/there" | grep -v "^SHA256SUMS\\.\\($signatures\\)\$" >"$work/files"
     missing=$(without "$work/listed" "$work/files") || out 5 "awk failed"
     [ -z "$missing" ] || out 3 "$1/$missing is missing"
     extra=$(without "$work/files" "$work/listed") || out 5 "awk failed"

@@ -20,8 +20,9 @@ import threading
 import time
 
 PROGRAM, WORK, KILLS, SEED = sys.argv[1], pathlib.Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
-# Of the cases, those of these names only.
+# Of the cases, those of these names only; with `order`, only the order of the calls.
 ONLY = sys.argv[5:]
+ORDER = ONLY == ["order"]
 RANDOM = random.Random(SEED)
 ENVIRONMENT = {"PATH": os.environ["PATH"], "HOME": str(WORK), "XDG_CACHE_HOME": str(WORK / "store"), "TMPDIR": str(WORK / "tmp")}
 # What changes something, with the errors that it can have. EINTR is to be tried again: the work is done.
@@ -122,7 +123,13 @@ class Case:
             raise SystemExit(f"FAIL {self.name}: does not run: {done.stderr.decode()}")
         self.wanted = self.result()
         self.reset()
-        self.outside = tree(self.root, self.may)
+        self.outside = self.around()
+
+    def around(self):
+        """What is around the result; unfinished files in the directories where it is are told by `left`."""
+        found = tree(self.root, self.may)
+        unfinished = {str(path.relative_to(self.root)) for path in self.left() if path.is_relative_to(self.root)}
+        return {name: entry for name, entry in found.items() if not any(pathlib.PurePath(name).is_relative_to(one) for one in unfinished)}
 
     def set_up(self):
         pass
@@ -144,7 +151,7 @@ class Case:
     def judge(self, ended):
         """What is wrong after the command came to an end that was not its own; `ended`: whether it could clean up."""
         wrong = []
-        if tree(self.root, self.may) != self.outside:
+        if self.around() != self.outside:
             wrong.append("something outside was touched")
         found = self.result()
         if found not in (self.before, self.wanted):
@@ -221,8 +228,9 @@ class Replace(Build):
 
 
 class Sign(Build):
-    name, may = "sign", ("release/public/SHA256SUMS.minisig", "release/secrets/SHA256SUMS.minisig", "release/public", "release/secrets")
-    FILES = ("public/SHA256SUMS.minisig", "secrets/SHA256SUMS.minisig")
+    name = "sign"
+    FILES = ("public/SHA256SUMS.minisig", "public/SHA256SUMS.intoto.jsonl", "secrets/SHA256SUMS.minisig")
+    may = tuple(f"release/{name}" for name in FILES)
 
     def command(self):
         return ["sign", "release", "--key", "sign.key"]
@@ -241,7 +249,7 @@ class Sign(Build):
         self.before = self.result()
 
     def result(self):
-        # Each of the two is whole or not there; together they are two acts.
+        # Each is whole or not there; together they are several acts.
         self.parts = tuple((self.root / "release" / name).read_bytes() if (self.root / "release" / name).exists() else None for name in self.FILES)
         return self.parts
 
@@ -253,8 +261,7 @@ class Sign(Build):
 
     def left(self):
         parts = [self.root / "release" / part for part in ("public", "secrets")]
-        known = {"one", "two", "layers", "manifest.json", "verify.sh", "provenance.json", "sbom.spdx.json", "sbom.cdx.json", "SHA256SUMS"}
-        return Case.left(self) + [path for part in parts for path in part.iterdir() if path.name not in known and not path.name.startswith("SHA256SUMS.")]
+        return Case.left(self) + [path for part in parts for path in part.glob(".mastermold-*")]
 
 
 class Fetched(Case):
@@ -298,7 +305,7 @@ members = {{ "parts/*" = "/opt/" }}
 
 
 class Lock(Fetched):
-    name, may = "lock", ("project/profiles",)
+    name, may = "lock", ("project/profiles/tiny.lock",)
 
     def command(self):
         return ["lock", "project/profiles/tiny.toml", "--seed", "small.seed"]
@@ -315,8 +322,7 @@ class Lock(Fetched):
         return self.lock.read_bytes() if self.lock.exists() else None
 
     def left(self):
-        known = {"small.toml", "tiny.toml", "vault.toml", "small.lock", "tiny.lock"}
-        return super().left() + [path for path in self.lock.parent.iterdir() if path.name not in known]
+        return super().left() + list(self.lock.parent.glob(".mastermold-*"))
 
 
 class Fetch(Fetched):
@@ -465,6 +471,10 @@ def errors_at_calls(case, counts):
 
 
 def main():
+    if ORDER:
+        for made in (Build, Sign, Lock, Fetch):
+            on_the_disk(made())
+        return
     print(f"note the seed of the moments is {SEED}", flush=True)
     killed = failed = 0
     for made in [made for made in (Build, Larger, Replace, Sign, Lock, Fetch) if not ONLY or made.__name__ in ONLY]:

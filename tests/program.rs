@@ -10,6 +10,16 @@ use proptest::prelude::*;
 #[path = "program/made.rs"]
 mod made;
 
+/// Every form.
+fn forms() -> impl Iterator<Item = made::Form> {
+    (0..16).map(|bits| made::Form {
+        wide: bits & 1 != 0,
+        big: bits & 2 != 0,
+        inline: bits & 4 != 0,
+        stripped: bits & 8 != 0,
+    })
+}
+
 fn identified(bytes: &[u8]) -> Option<Program> {
     identify(Cursor::new(bytes)).unwrap()
 }
@@ -42,7 +52,7 @@ fn expected() -> GoBuild {
 
 #[test]
 fn every_form_of_build_information_is_read() {
-    for form in made::forms() {
+    for form in forms() {
         let program = identified(&form.program("go1.99.1 X:odd", &made::framed(MODULES))).unwrap();
         assert_eq!(program.go, Some(expected()), "{form:?}");
         assert_eq!((program.bits, program.big_endian), (if form.wide { 64 } else { 32 }, form.big));
@@ -70,7 +80,7 @@ fn lines_that_go_would_refuse_are_no_build_information() {
         "build\ta=\"x\"y\n",
         "dep\tan\u{1b}[31m\tv1\n",
     ] {
-        for form in made::forms() {
+        for form in forms() {
             let program = identified(&form.program("go1.99", &made::framed(wrong))).unwrap();
             assert_eq!(program.go, None, "{wrong:?} {form:?}");
         }
@@ -109,7 +119,7 @@ impl Seek for Endless {
 
 #[test]
 fn what_tables_promise_is_bounded() {
-    for form in made::forms() {
+    for form in forms() {
         let start = form.program("go1.99", &made::framed(MODULES));
         for at in 16..start.len() {
             let mut start = start.clone();
@@ -200,7 +210,7 @@ proptest! {
         cut in 0.0..1.0_f64,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..12),
     ) {
-        let form = made::forms().nth(bits).unwrap();
+        let form = forms().nth(bits).unwrap();
         let mut bytes = form.program("go1.99", &made::framed(MODULES));
         for (at, byte) in changes {
             let at = at.index(bytes.len());

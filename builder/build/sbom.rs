@@ -264,15 +264,18 @@ impl<'a> Gathering<'a> {
         let Some(go) = &found.go else { return };
         let library = Module { path: "stdlib".into(), version: library_version(&go.go), ..Module::default() };
         for module in go.main.iter().chain(&go.modules).chain([&library]) {
-            let module = self.module(module.used());
+            let module = self.module(module);
             self.inventory.relate(id, Relation::DependsOn, &module);
         }
     }
 
     fn module(&mut self, module: &Module) -> Id {
-        let Module { path, version, sum, .. } = module;
+        // Instead of it a directory of who made the program was taken, whose path says nothing to others.
+        let is_local = module.used().path.starts_with(['.', '/']) || module.used().version.is_empty();
+        let Module { path, version, sum, .. } = if is_local { module } else { module.used() };
         // What was made in its own tree has no version.
-        let version = (!version.is_empty() && version != "(devel)").then(|| version.clone());
+        let known = !is_local && !version.is_empty() && version != "(devel)";
+        let version = known.then(|| version.clone());
         let words = [path, version.as_deref().unwrap_or_default(), sum.as_deref().unwrap_or_default()];
         let id = Id::of("go", &words);
         let component = Component {

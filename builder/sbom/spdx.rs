@@ -113,7 +113,7 @@ fn package(id: &Id, component: &Component) -> Package {
         id: reference(id),
         name: name.clone(),
         version_info: version.clone(),
-        download_location: url.clone().unwrap_or_else(|| UNKNOWN.into()),
+        download_location: url.clone().filter(|url| has_known_host(url)).unwrap_or_else(|| UNKNOWN.into()),
         files_analyzed: false,
         checksums: sha256.iter().map(checksum).collect(),
         license_concluded: UNKNOWN,
@@ -123,6 +123,17 @@ fn package(id: &Id, component: &Component) -> Package {
         external_refs: purl.iter().map(external).collect(),
         comment: (!comment.is_empty()).then(|| comment.join("\n")),
     }
+}
+
+/// Whether SPDX's own validators take it for where something is downloaded: the host is a name whose last label has two to
+/// five letters (`url_pattern` of spdx-tools). A mirror at an address or below `.internal` is none to them; it stands in the
+/// comment and in the package URL alone.
+fn has_known_host(url: &str) -> bool {
+    let host = url.split_once("://").map_or("", |(_, rest)| rest).split(['/', ':']).next().unwrap_or_default();
+    let fine =
+        |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let last = |label: &str| (2..=5).contains(&label.len()) && label.bytes().all(|byte| byte.is_ascii_lowercase());
+    host.split(['.', '-']).all(fine) && host.rsplit_once('.').is_some_and(|(_, label)| last(label))
 }
 
 fn purpose(kind: Kind) -> Option<&'static str> {
@@ -157,4 +168,21 @@ fn relationships(inventory: &Inventory) -> Vec<Relationship> {
         related_spdx_element: reference(to),
     });
     std::iter::once(described).chain(others).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_download_location_is_one_that_validators_take() {
+        for url in ["https://dl.k8s.io/v1/x", "http://my-mirror.example.com:8080/a?b", "https://a.io"] {
+            assert!(has_known_host(url), "{url}");
+        }
+        for url in
+            ["http://127.0.0.1:80/x", "https://mirror.corp.internal/x", "https://mirror/x", "https://a_b.io", "x", ""]
+        {
+            assert!(!has_known_host(url), "{url}");
+        }
+    }
 }

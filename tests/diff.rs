@@ -11,9 +11,13 @@
 mod draft;
 #[path = "diff/formats.rs"]
 mod formats;
+#[path = "program/made.rs"]
+mod made;
 #[path = "support/maker.rs"]
 #[expect(dead_code, reason = "it makes more kinds of keys")]
 mod maker;
+#[path = "diff/programs.rs"]
+mod programs;
 #[path = "diff/secrets.rs"]
 mod secrets;
 
@@ -170,15 +174,23 @@ fn edited(archive: &'static str, path: &'static str, content: &'static str) -> d
     })
 }
 
+/// A file that no two machines have alike.
+fn own_settings(name: &str, tree: &mut Tree, level: u32) {
+    if let Some(node) = name.split('/').nth(1).filter(|_| name.contains("node.")) {
+        tree.insert("/etc/tool.conf".parse().unwrap(), text(&format!("name = {node}\nlevel = {level}\n"))).unwrap();
+    }
+}
+
 #[test]
 fn equal_changes_are_told_once_and_machines_are_named() {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
-    release(&at("a"), &Draft { formats: Format::ALL.to_vec(), outputs: Outputs::ALL, ..Draft::default() });
+    let packed: draft::ByPath<Tree> = Box::new(|name, tree| own_settings(name, tree, 1));
+    release(&at("a"), &Draft { formats: Format::ALL.to_vec(), outputs: Outputs::ALL, packed, ..Draft::default() });
     let packed = |name: &str, tree: &mut Tree| {
         edited("", "/var/lib/tool/conf", "x=2\n")(name, tree);
         edited("master-1", "/etc/hostname", "other\n")(name, tree);
-        edited("", "/bin/tool", "#!/bin/sh\ntrue\n")(name, tree);
+        own_settings(name, tree, 22);
     };
     let manifest = |manifest: &mut mastermold::bundle::Manifest| manifest.lock = mastermold::digest::Digest::of(b"new");
     let b = Draft {
@@ -202,6 +214,8 @@ fn equal_changes_are_told_once_and_machines_are_named() {
         "       #!/bin/sh".into(),
         "      +true".into(),
         "       ".into(),
+        "  ~ /etc/tool.conf".into(),
+        "      level: 1 -> 22".into(),
         "  ~ /var/lib/tool/conf".into(),
         "      x: 1 -> 2".into(),
         "node master-1".into(),
@@ -216,11 +230,28 @@ fn equal_changes_are_told_once_and_machines_are_named() {
     assert_eq!(json["groups"][0]["nodes"], serde_json::json!(["master-0", "master-1"]));
     assert_eq!((&json["groups"][0]["every"], &json["groups"][1]["every"]), (&true.into(), &false.into()));
     assert_eq!(
-        json["groups"][0]["changes"][1]["inside"]["details"][0],
+        json["groups"][0]["changes"][2]["inside"]["details"][0],
         serde_json::json!({"at": "x", "before": "1", "after": "2"})
     );
 
-    // A machine alone; and one machine beside another.
+    let settings = &json["groups"][0]["changes"][1];
+    assert_eq!((&settings["path"], settings["before"].get("sha256")), (&"/etc/tool.conf".into(), None), "{settings}");
+    assert_eq!(
+        (&settings["before"]["size"], &settings["fields"]),
+        (&26.into(), &serde_json::json!(["size", "contents"]))
+    );
+}
+
+#[test]
+fn a_machine_alone_and_one_beside_another() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    release(&at("a"), &Draft::default());
+    let packed = |name: &str, tree: &mut Tree| {
+        edited("", "/var/lib/tool/conf", "x=2\n")(name, tree);
+        edited("master-1", "/etc/hostname", "other\n")(name, tree);
+    };
+    release(&at("b"), &Draft { packed: Box::new(packed), ..Draft::default() });
     let node = |side: &str, node: &str| at(side).join("public").join(node);
     let lines = page(&node("a", "master-0"), &node("b", "master-0"));
     assert!(lines.iter().any(|line| line == "      x: 1 -> 2") && !lines.iter().any(|line| line.contains("hostname")));

@@ -21,8 +21,6 @@ use crate::store::{Options, Store};
 const LONGEST: u64 = 64 << 20;
 /// How many differences are told.
 const TOLD: usize = 20;
-/// Where there is always a place for what is soon gone.
-const LAST_RESORT: &str = "/tmp";
 
 /// What a rebuild is given beside profile, lock and seed.
 pub struct Rebuilding<'a> {
@@ -104,7 +102,7 @@ fn private_directory(release: &Path) -> Result<StagedDirectory> {
     }
     let whole = disk::canonical(release)?;
     let beside = StagedDirectory::in_directory(whole.parent().unwrap_or(&whole));
-    beside.or_else(|_| StagedDirectory::in_directory(Path::new(LAST_RESORT)))
+    beside.or_else(|_| StagedDirectory::in_directory(&epoch::temporary_directory()))
 }
 
 /// A file of a part that is not the same on both sides, and how.

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use super::Options;
 use super::detail::Details;
 use super::inside::Inside;
+use super::programs;
 use super::report::{Change, Facts, Kind};
-use super::scan::{Contents, Item, LARGEST, Listing, Place};
+use super::scan::{Fetched, Item, LARGEST, Listing, Place, Wanted};
 use super::side::{Side, Source, Trust, View};
 use super::words;
 use crate::bundle::verify::each;
 use crate::disk;
 use crate::error::Result;
+use crate::program::Program;
 
 /// How many bytes of contents are looked into on one side. What is beyond is compared by its digest alone.
 const ROOM: u64 = 64 << 20;
@@ -79,31 +81,44 @@ impl<'a> Read<'a> {
         items.collect()
     }
 
-    /// Reads the contents of these entries, as long as there is room; each source once more.
+    /// Reads the contents of these entries, as long as there is room; each source once more. Of larger ones, what
+    /// programs say of themselves.
     fn look_into<'b>(&'b self, found: impl Iterator<Item = Found<'b>>, jobs: usize) -> Result<Look<'b>> {
-        let (mut wanted, mut room): (BTreeMap<usize, BTreeSet<String>>, u64) = (BTreeMap::new(), ROOM);
+        let (mut wanted, mut room): (BTreeMap<usize, Wanted>, u64) = (BTreeMap::new(), ROOM);
         for (source, path, item) in found {
             let size = item.size.unwrap_or(u64::MAX);
-            if size <= LARGEST.min(room) && wanted.entry(source).or_default().insert(path.to_owned()) {
-                room -= size;
+            let of = wanted.entry(source).or_default();
+            let public = match self.side.sources[source].trust {
+                Trust::Public => true,
+                Trust::Secret | Trust::Known(_) => false,
+                Trust::Unknown => item.mode & 0o077 != 0,
+            };
+            if size <= LARGEST.min(room) {
+                room -= if of.contents.insert(path.to_owned()) { size } else { 0 };
+            } else if size > LARGEST && public {
+                of.programs.insert(path.to_owned());
             }
         }
         let wanted: Vec<_> = wanted.into_iter().collect();
-        let fetched = each(jobs, &wanted, |(source, paths)| self.side.sources[*source].place.contents(paths))?;
-        let contents = wanted.iter().zip(fetched).map(|((source, _), contents)| Ok((*source, contents?)));
-        Ok(Look { read: self, contents: contents.collect::<Result<_>>()? })
+        let fetched = each(jobs, &wanted, |(source, wanted)| self.side.sources[*source].place.fetch(wanted))?;
+        let fetched = wanted.iter().zip(fetched).map(|((source, _), fetched)| Ok((*source, fetched?)));
+        Ok(Look { read: self, fetched: fetched.collect::<Result<_>>()? })
     }
 }
 
 /// A side whose contents are read, as far as they are looked into.
 struct Look<'a> {
     read: &'a Read<'a>,
-    contents: BTreeMap<usize, Contents>,
+    fetched: BTreeMap<usize, Fetched>,
 }
 
 impl Look<'_> {
     fn bytes(&self, (source, path, _): Found<'_>) -> Option<&[u8]> {
-        self.contents.get(&source)?.get(path).map(|bytes| &bytes[..])
+        self.fetched.get(&source)?.contents.get(path).map(|bytes| &bytes[..])
+    }
+
+    fn program(&self, (source, path, _): Found<'_>) -> Option<&Program> {
+        self.fetched.get(&source)?.programs.get(path)
     }
 
     /// Whether nothing of an entry's contents may be shown.
@@ -269,14 +284,21 @@ impl Different<'_> {
             ((before, after), true) => Some(Inside::secret(before.unwrap_or_default(), after.unwrap_or_default())),
             ((Some(before), Some(after)), false) => Some(Inside::changed(self.path, before, after)),
             ((_, Some(after)), false) if self.before.is_none() => Some(Inside::added(after)),
-            _ if contents => Some(Inside::plain("large")),
-            _ => None,
+            _ => match (self.before.map(|found| a.program(found)), self.after.map(|found| b.program(found))) {
+                (Some(Some(before)), Some(Some(after))) => Some(programs::changed(before, after)),
+                (None, Some(Some(after))) => Some(programs::added(after)),
+                _ => contents.then(|| Inside::plain("large")),
+            },
         };
         let mut change = Change::new(self.path, secret, before, after, inside);
         if contents {
             change.fields.push("contents");
         }
-        if self.before.is_some() && self.after.is_some() && secrets.0 != secrets.1 {
+        // Where nobody says what is secret, a mode may be all that changed.
+        let said = |look: &Look<'_>, found: Option<Found<'_>>| {
+            found.is_some_and(|(source, ..)| look.read.side.sources[source].trust != Trust::Unknown)
+        };
+        if said(a, self.before) && said(b, self.after) && secrets.0 != secrets.1 {
             change.fields.push("secret");
         }
         change

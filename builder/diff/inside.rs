@@ -1,20 +1,24 @@
 //! What changed inside a file, in the words of its format. Formats are known by a name's ending and by their shape; what
 //! a file is for nobody knows here.
 
+use std::io::Cursor;
+
 use serde::Serialize;
 
 use super::certificates;
 use super::detail::{Detail, Details};
 use super::documents;
 use super::lines::unified;
+use super::programs;
 use super::settings;
 use super::units;
 use super::value::{self, Value};
+use crate::program::{self, Program};
 
 /// What changed inside a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Inside {
-    /// unit, yaml, json, toml, settings, certificates, text, binary, secret, or large for what is compared by its digest
+    /// unit, yaml, json, toml, settings, certificates, text, program, binary, secret, record, or large for what is compared by its digest
     /// alone.
     pub format: &'static str,
     /// Whether nothing but the writing changed: comments, order of keys, blanks.
@@ -36,7 +40,7 @@ fn is_zero(number: &usize) -> bool {
 }
 
 impl Inside {
-    fn of(format: &'static str, details: Details) -> Inside {
+    pub(super) fn of(format: &'static str, details: Details) -> Inside {
         let Details { told, more } = details;
         Inside { format, writing_only: told.is_empty(), details: told, more, lines: Vec::new() }
     }
@@ -56,6 +60,9 @@ impl Inside {
     /// Of a file that is on both sides.
     pub fn changed(path: &str, before: &[u8], after: &[u8]) -> Inside {
         let (Some(a), Some(b)) = (text(before), text(after)) else {
+            if let (Some(old), Some(new)) = (program(before), program(after)) {
+                return programs::changed(&old, &new);
+            }
             let (old, new) = (certificates::find(before), certificates::find(after));
             if old.is_empty() || new.is_empty() {
                 return Inside::plain("binary");
@@ -87,9 +94,13 @@ impl Inside {
                 lines.retain(|line| line.starts_with('+') || line.starts_with("..."));
                 Inside { lines, ..Inside::plain("text") }
             }
-            None => Inside::plain("binary"),
+            None => program(bytes).map_or(Inside::plain("binary"), |program| programs::added(&program)),
         }
     }
+}
+
+fn program(bytes: &[u8]) -> Option<Program> {
+    program::identify(Cursor::new(bytes)).ok().flatten()
 }
 
 fn text(bytes: &[u8]) -> Option<&str> {

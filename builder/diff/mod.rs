@@ -23,6 +23,7 @@ mod entries;
 mod inside;
 mod lines;
 mod page;
+mod programs;
 mod release;
 mod report;
 mod scan;

@@ -5,8 +5,10 @@ use super::report::{Change, Comparison, Facts, Group, Kind, Named};
 use crate::bundle::lists::LISTS;
 use crate::error::visible;
 
-/// The most lines that are shown of one file.
+/// The most lines that are shown of one file on a machine.
 const SHOWN: usize = 60;
+/// And of one beside them: what lists the rest has many that nobody reads.
+const SHOWN_BESIDE: usize = 12;
 
 impl Comparison {
     /// The page, a line each; whatever the names and contents are, each is one line and shows what is there.
@@ -27,12 +29,12 @@ impl Comparison {
         for group in &self.groups {
             page.push(String::new());
             page.push(heading(group));
-            page.extend(changes(&group.changes));
+            page.extend(changes(&group.changes, SHOWN));
         }
         if !self.files.is_empty() {
             page.push(String::new());
             page.push("files of the release".to_owned());
-            page.extend(changes(&self.files));
+            page.extend(changes(&self.files, SHOWN_BESIDE));
         }
         page.into_iter().map(|line| visible(&line)).collect()
     }
@@ -89,13 +91,13 @@ fn heading(group: &Group) -> String {
 }
 
 /// The lists that a layer carries of itself follow from the rest: they are counted where the rest is told.
-fn changes(changes: &[Change]) -> Vec<String> {
+fn changes(changes: &[Change], most: usize) -> Vec<String> {
     let is_list = |change: &&Change| change.path.starts_with(LISTS) && change.change == Kind::Changed;
     let (lists, others): (Vec<&Change>, Vec<&Change>) = changes.iter().partition(is_list);
-    let mut lines: Vec<String> = others.iter().flat_map(|change| told(change)).collect();
+    let mut lines: Vec<String> = others.iter().flat_map(|change| told(change, most)).collect();
     lines.extend(match (lists.len(), others.len()) {
         (0, _) => Vec::new(),
-        (_, 0) => lists.iter().flat_map(|change| told(change)).collect(),
+        (_, 0) => lists.iter().flat_map(|change| told(change, most)).collect(),
         (1, _) => vec![format!("  ~ {}: this layer's own list", lists[0].path)],
         (count, _) => vec![format!("  ~ {LISTS}/: {count} of the layers' own lists")],
     });
@@ -103,7 +105,7 @@ fn changes(changes: &[Change]) -> Vec<String> {
 }
 
 /// One change: what happened, then what is inside.
-fn told(change: &Change) -> Vec<String> {
+fn told(change: &Change, most: usize) -> Vec<String> {
     let mark = match change.change {
         Kind::Added => '+',
         Kind::Removed => '-',
@@ -117,8 +119,8 @@ fn told(change: &Change) -> Vec<String> {
     if change.change == Kind::Added && details.last().is_some_and(|last| last == "+") {
         details.pop();
     }
-    let more = details.len().saturating_sub(SHOWN) + inside.more;
-    details.truncate(SHOWN);
+    let more = details.len().saturating_sub(most) + inside.more;
+    details.truncate(most);
     lines.extend(details.into_iter().map(|line| format!("      {line}")));
     if more > 0 {
         lines.push(format!("      and {more} more lines: --format json has them"));
@@ -194,7 +196,7 @@ fn contents(change: &Change, a: &Facts, b: &Facts) -> Option<String> {
     match inside.format {
         "secret" => Some("other contents, secret".to_owned()),
         _ if inside.writing_only => Some("only the writing changed, no value".to_owned()),
-        "binary" | "large" => {
+        "binary" | "large" | "program" => {
             let digests = match (a.sha256, b.sha256) {
                 (Some(a), Some(b)) => format!(", SHA-256 {} -> {}", a.short(), b.short()),
                 _ => String::new(),

@@ -140,6 +140,32 @@ impl Change {
         Change { path: path.to_owned(), change, secret, fields, before, after, inside }
     }
 
+    /// Whether two machines' changes are the same to whoever reads them: their files may have been different before, if
+    /// what changed inside is known.
+    fn is_alike(&self, other: &Change) -> bool {
+        let known = self.inside.as_ref().is_some_and(|inside| !matches!(inside.format, "binary" | "large" | "program"));
+        self == other || (known && self.without_bytes() == other.without_bytes())
+    }
+
+    fn without_bytes(&self) -> Change {
+        let facts = |facts: &Option<Facts>| facts.clone().map(|facts| Facts { size: None, sha256: None, ..facts });
+        let fields = self.fields.iter().filter(|field| **field != "size").copied().collect();
+        Change { before: facts(&self.before), after: facts(&self.after), fields, ..self.clone() }
+    }
+
+    /// Leaves out sizes and digests that the other has not.
+    fn keep_common(&mut self, other: &Change) {
+        if !other.fields.contains(&"size") {
+            self.fields.retain(|field| *field != "size");
+        }
+        for (own, other) in [(&mut self.before, &other.before), (&mut self.after, &other.after)] {
+            if let (Some(own), Some(other)) = (own, other) {
+                own.size = own.size.filter(|size| other.size == Some(*size));
+                own.sha256 = own.sha256.filter(|digest| other.sha256 == Some(*digest));
+            }
+        }
+    }
+
     /// A change of what is no entry.
     pub fn about(what: &str, details: Details) -> Change {
         let Details { told, more } = details;
@@ -185,8 +211,11 @@ fn groups(views: Vec<Viewed>) -> Vec<Group> {
     for (index, view) in views.into_iter().enumerate() {
         for change in view.changes {
             let known = by_path.entry(change.path.clone()).or_default();
-            match known.iter_mut().find(|(other, _)| *other == change) {
-                Some((_, nodes)) => nodes.push(index),
+            match known.iter_mut().find(|(other, _)| other.is_alike(&change)) {
+                Some((other, nodes)) => {
+                    other.keep_common(&change);
+                    nodes.push(index);
+                }
                 None => known.push((change, vec![index])),
             }
         }

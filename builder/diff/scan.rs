@@ -2,6 +2,7 @@
 //! reading, which takes the contents of the few that are looked into.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -11,8 +12,10 @@ use zeroize::Zeroizing;
 use crate::archive::{self, Format, Header, HeaderKind};
 use crate::bundle::lists::entries_path;
 use crate::digest::{Digest, Hasher};
-use crate::disk::{self, Kind};
+use crate::disk::{self, Access, Kind, Staged};
+use crate::epoch;
 use crate::error::{Error, Result};
+use crate::program::{self, Program};
 use crate::tree::Audience;
 
 /// Files above this size are compared by digest alone.
@@ -82,8 +85,23 @@ pub struct Listing {
     pub secrets: BTreeSet<String>,
 }
 
-/// Contents by path.
-pub type Contents = BTreeMap<String, Zeroizing<Vec<u8>>>;
+/// What is read once more.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    /// Files whose contents are looked into, each with at most [`LARGEST`] bytes.
+    pub contents: BTreeSet<String>,
+    /// Larger ones, which may be programs. None is a secret.
+    pub programs: BTreeSet<String>,
+}
+
+/// What was read once more, by path.
+#[derive(Debug, Default)]
+pub struct Fetched {
+    /// Contents.
+    pub contents: BTreeMap<String, Zeroizing<Vec<u8>>>,
+    /// What the programs say of themselves.
+    pub programs: BTreeMap<String, Program>,
+}
 
 impl Place {
     /// Lists what is there.
@@ -110,48 +128,69 @@ impl Place {
         Ok(scan.listing)
     }
 
-    /// The contents of these entries, each with at most [`LARGEST`] bytes.
-    pub fn contents(&self, wanted: &BTreeSet<String>) -> Result<Contents> {
-        let mut found = Contents::new();
+    /// Reads these entries.
+    pub fn fetch(&self, wanted: &Wanted) -> Result<Fetched> {
+        let mut fetched = Fetched::default();
         match self {
             Place::Archive { root, path, format } => {
                 let mut file = disk::open_plain_beneath(root, path)?;
                 let read = archive::read(&mut file, *format, &mut |header, contents| {
                     let path = header.path.to_string();
-                    if wanted.contains(&path) {
+                    if wanted.contents.contains(&path) {
                         let bytes = whole(contents, header.size(), &path)?;
-                        found.insert(path, bytes);
+                        fetched.contents.insert(path, bytes);
+                    } else if wanted.programs.contains(&path) {
+                        fetched.programs.extend(program(contents, &path)?.map(|program| (path, program)));
                     }
                     Ok(())
                 });
                 read.map_err(|error| error.context(root.join(path).display()))?;
             }
             Place::Directory(root) => {
-                for path in wanted {
-                    let below = Path::new(path.trim_start_matches('/'));
-                    let mut file = disk::open_plain_beneath(root, below)?;
-                    let size = disk::size(&file)?;
-                    found.insert(path.clone(), whole(&mut file, size, path)?);
-                }
+                let opened = |path: &str| disk::open_plain_beneath(root, Path::new(path.trim_start_matches('/')));
+                fetched.take_files(wanted, opened)?;
             }
-            Place::File(path) => {
-                let mut file = disk::open(path)?;
-                let size = disk::size(&file)?;
-                found.insert("/".to_owned(), whole(&mut file, size, &path.to_string_lossy())?);
-            }
-            Place::Files { root, part, names } => {
-                for name in names {
-                    let path = format!("{part}/{name}");
-                    if wanted.contains(&path) {
-                        let mut file = disk::open_plain_beneath(root, Path::new(name))?;
-                        let size = disk::size(&file)?;
-                        found.insert(path.clone(), whole(&mut file, size, &path)?);
-                    }
-                }
+            Place::File(path) => fetched.take_files(wanted, |_| disk::open(path))?,
+            Place::Files { root, .. } => {
+                let below = |path: &str| path.split_once('/').map_or(path.to_owned(), |(_, below)| below.to_owned());
+                fetched.take_files(wanted, |path| disk::open_plain_beneath(root, Path::new(&below(path))))?;
             }
         }
-        Ok(found)
+        Ok(fetched)
     }
+}
+
+impl Fetched {
+    fn take_files(&mut self, wanted: &Wanted, open: impl Fn(&str) -> Result<File>) -> Result<()> {
+        for path in &wanted.contents {
+            let mut file = open(path)?;
+            let size = disk::size(&file)?;
+            self.contents.insert(path.clone(), whole(&mut file, size, path)?);
+        }
+        for path in &wanted.programs {
+            self.programs.extend(program::identify(open(path)?)?.map(|program| (path.clone(), program)));
+        }
+        Ok(())
+    }
+}
+
+/// What a program in an archive says of itself. Its reader goes back and forth, and the archive's does not: so it lies in
+/// a file for a moment. Of anything else only the start is read.
+fn program(contents: &mut dyn Read, path: &str) -> Result<Option<Program>> {
+    let failed = |error| Error::io("reading", path, error);
+    let mut start = [0; 18];
+    match contents.read_exact(&mut start) {
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
+        read => read.map_err(failed)?,
+    }
+    if !program::may_run(&start) {
+        return Ok(None);
+    }
+    let directory = epoch::temporary_directory();
+    let mut staged = Staged::in_directory(&directory, Access::Private)?;
+    let written = std::io::copy(&mut start.chain(contents), &mut staged);
+    written.map_err(|error| Error::io("writing to", &directory, error).advise("set TMPDIR to where there is room"))?;
+    program::identify(&mut staged)
 }
 
 /// What to do about an archive of another program.

@@ -1,7 +1,10 @@
 //! Profiles and overlays that are wrong: each is told with its place, all at once, with the nearest name, and with the
 //! right exit code (rows 83, 84, 87 and 88 of the quality plan, and what is behind them).
 #![expect(clippy::disallowed_methods, reason = "tests look at the disk")]
+#![expect(clippy::unwrap_used, reason = "this is how a test fails")]
 
+#[path = "profiles/hostile.rs"]
+mod hostile;
 mod support;
 
 use support::Project;
@@ -313,6 +316,17 @@ fn templates_that_are_wrong() {
         ("{{ fail('no') }}", "overlays/base/root/etc/server.conf.j2:1:"),
         ("{% if %}", "overlays/base/root/etc/server.conf.j2:1:"),
         ("{{ none }}", "overlays/base/root/etc/server.conf.j2:1:"),
+        // What took all memory, or the stack, and the program with it.
+        ("{{ 'a' | indent(18446744073709551615, true) }}", "overlays/base/root/etc/server.conf.j2:1:"),
+        ("{{ '%99999999999d' | format(1) }}", "overlays/base/root/etc/server.conf.j2:1:"),
+        (
+            &format!("{{{{ {}1 }}}}", "-".repeat(50_000)),
+            "overlays/base/root/etc/server.conf.j2:1:1: the template cannot be",
+        ),
+        (
+            &format!("{{{{ node{} }}}}", ".a".repeat(50_000)),
+            "overlays/base/root/etc/server.conf.j2:1:1: the template cannot",
+        ),
     ];
     for (template, begin) in cases {
         let error = project(GOOD, OVERLAY, template).fails(2, &["plan", "profiles/p.toml"]);

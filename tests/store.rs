@@ -2,6 +2,8 @@
 #![expect(clippy::disallowed_methods, reason = "tests look at the disk and at the environment")]
 #![expect(clippy::unwrap_used, reason = "a test fails by them")]
 
+#[path = "store/bombs.rs"]
+mod bombs;
 mod hostile;
 
 use std::collections::BTreeMap;

@@ -7,6 +7,7 @@
 //! ```
 
 pub mod args;
+mod bounds;
 pub mod credentials;
 pub mod declare;
 pub mod escape;

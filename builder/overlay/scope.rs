@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use minijinja::value::{Enumerator, Object, ObjectExt, Value as Jinja, ValueKind};
 
+use super::bounds::{self, Source};
 use super::template::Engine;
 use crate::document::{Data, Field, Value, nearest};
 use crate::error::{Error, Faults, Place, Result};
@@ -134,7 +135,9 @@ impl Scope {
 
     /// A file template rendered, its values marked; `file` is how errors name it.
     pub fn render_file(self: &Arc<Scope>, source: &str, file: &str) -> Result<String> {
-        let rendered = self.engine.files.render_named_str(file, source, Jinja::from_object(Names(self.clone())));
+        let names = || Jinja::from_object(Names(self.clone()));
+        let rendered = bounds::check(source, Source::Text)
+            .and_then(|()| self.engine.files.render_named_str(file, source, names()));
         rendered.map_err(|error| {
             let line = error.line().unwrap_or(1) as u32;
             let column = error
@@ -146,6 +149,7 @@ impl Scope {
     }
 
     fn evaluate(self: &Arc<Scope>, source: &str) -> std::result::Result<Jinja, minijinja::Error> {
+        bounds::check(source, Source::Expression)?;
         let value = self.engine.strings.compile_expression(source)?.eval(Jinja::from_object(Names(self.clone())))?;
         match value.kind() {
             ValueKind::Invalid => Err(minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, value.to_string())),
@@ -206,6 +210,7 @@ impl Scope {
     fn resolve(self: &Arc<Scope>, value: &Value, path: &str) -> Jinja {
         match &value.data {
             Data::String(text) if is_template(value) => self.once(text, path, &value.place, |source| {
+                bounds::check(source, Source::Text)?;
                 self.engine.strings.render_str(source, Jinja::from_object(Names(self.clone()))).map(Jinja::from)
             }),
             Data::String(text) => Jinja::from(&**text),

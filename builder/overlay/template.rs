@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use super::bounds;
 use super::escape::{CLOSE, OPEN};
 use ipnet::IpNet;
 use minijinja::value::{Value, ValueKind};
@@ -53,7 +54,12 @@ fn environment() -> Environment<'static> {
         environment.set_syntax(syntax);
     }
     environment.remove_global("debug");
-    environment.remove_global("range"); // Nothing here counts; a list is looped over.
+    // Nothing here counts; a list is looped over.
+    environment.remove_global("range");
+    environment.remove_filter("batch");
+    environment.remove_filter("slice");
+    environment.add_filter("indent", bounds::indent);
+    environment.add_filter("format", bounds::format);
     environment.add_filter("raw", |text: String| Value::from_safe_string(text));
     environment
         .add_filter("json", |value: Value| to_json(&value).map(|json| Value::from_safe_string(json.to_string())));

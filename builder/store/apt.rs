@@ -21,11 +21,36 @@ const PATIENCE: Duration = Duration::from_secs(600);
 
 /// What apt's index says of one version of a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Package {
+pub struct Offered {
+    /// The version as Debian writes it.
     pub version: String,
+    /// Where it is in the archive.
     pub file_name: String,
+    /// SHA-256 of the package.
     pub digest: Digest,
+    /// Its size in bytes.
     pub size: u64,
+}
+
+impl Offered {
+    /// Reads the first paragraph of deb-control(5), as apt-cache prints it.
+    ///
+    /// # Errors
+    /// Network: a field that is missing or malformed.
+    pub fn parse(text: &str) -> Result<Offered> {
+        let stanza = text.split("\n\n").next().unwrap_or_default();
+        let field = |name: &str| {
+            let found = stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+            found.ok_or_else(|| Error::network(format!("apt's index says no {name} of the package")))
+        };
+        let bad = |name: &str| Error::network(format!("apt's index says a malformed {name} of the package"));
+        Ok(Offered {
+            version: field("Version")?.to_owned(),
+            file_name: field("Filename")?.to_owned(),
+            digest: field("SHA256")?.parse().map_err(|_| bad("SHA256"))?,
+            size: field("Size")?.parse().map_err(|_| bad("Size"))?,
+        })
+    }
 }
 
 /// The system's apt, asked by one at a time; its lists are updated at most once for each architecture.
@@ -47,7 +72,7 @@ impl<'a> Apt<'a> {
         package: &str,
         version: Option<&str>,
         arch: &str,
-        take: impl FnOnce(&Package, &mut File) -> Result<T>,
+        take: impl FnOnce(&Offered, &mut File) -> Result<T>,
     ) -> Result<T> {
         check_words(package, version, arch)?;
         let mut updated = self.updated.lock().unwrap_or_else(PoisonError::into_inner);
@@ -134,7 +159,7 @@ Debug::NoLocking "true";
     }
 
     /// Downloads into a directory that lives as long as the result.
-    fn download(&self, name: &str, package: &str, version: Option<&str>) -> Result<(Package, StagedDirectory)> {
+    fn download(&self, name: &str, package: &str, version: Option<&str>) -> Result<(Offered, StagedDirectory)> {
         let found = self.show(package, version)?.ok_or_else(|| missing(name, package, version, &self.arch))?;
         let exact = format!("{package}={}", found.version);
         let directory = StagedDirectory::in_directory(&self.directory)?;
@@ -146,7 +171,7 @@ Debug::NoLocking "true";
     }
 
     /// What the lists say of this version or of the candidate; none if they do not have it.
-    fn show(&self, package: &str, version: Option<&str>) -> Result<Option<Package>> {
+    fn show(&self, package: &str, version: Option<&str>) -> Result<Option<Offered>> {
         let what = version.map_or_else(|| package.to_owned(), |version| format!("{package}={version}"));
         let output = self.run("apt-cache", &["show", "--no-all-versions", &what], &self.directory)?;
         let errors = String::from_utf8_lossy(&output.stderr);
@@ -154,7 +179,7 @@ Debug::NoLocking "true";
         if output.status.success() || unknown.iter().any(|text| errors.contains(text)) {
             return match output.stdout.is_empty() {
                 true => Ok(None),
-                false => parse_stanza(&String::from_utf8_lossy(&output.stdout)).map(Some),
+                false => Offered::parse(&String::from_utf8_lossy(&output.stdout)).map(Some),
             };
         }
         Err(Error::environment(format!("asking apt for {what}: {}", complaint(&output)))
@@ -215,22 +240,6 @@ pub(super) fn check_words(package: &str, version: Option<&str>, arch: &str) -> R
     }
 }
 
-/// The first paragraph of deb-control(5), as apt-cache prints it.
-fn parse_stanza(text: &str) -> Result<Package> {
-    let stanza = text.split("\n\n").next().unwrap_or_default();
-    let field = |name: &str| {
-        let found = stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-        found.ok_or_else(|| Error::network(format!("apt's index says no {name} of the package")))
-    };
-    let bad = |name: &str| Error::network(format!("apt's index says a malformed {name} of the package"));
-    Ok(Package {
-        version: field("Version")?.to_owned(),
-        file_name: field("Filename")?.to_owned(),
-        digest: field("SHA256")?.parse().map_err(|_| bad("SHA256"))?,
-        size: field("Size")?.parse().map_err(|_| bad("Size"))?,
-    })
-}
-
 fn only_file(directory: &Path) -> Result<PathBuf> {
     let names: Vec<String> = disk::names(directory)?.into_iter().filter(|name| name.ends_with(".deb")).collect();
     match &names[..] {
@@ -264,8 +273,8 @@ mod tests {
     fn a_stanza() {
         let digest = Digest::of(b"");
         let text = format!("Package: a\nVersion: 1\nFilename: pool/a.deb\nSize: 7\nSHA256: {digest}\n\nVersion: 2\n");
-        let package = parse_stanza(&text).unwrap();
+        let package = Offered::parse(&text).unwrap();
         assert_eq!((package.version.as_str(), package.size, package.digest), ("1", 7, digest));
-        assert_eq!(parse_stanza("Version: 1\n").unwrap_err().class().code(), 7);
+        assert_eq!(Offered::parse("Version: 1\n").unwrap_err().class().code(), 7);
     }
 }

@@ -210,6 +210,22 @@ fn pins(versions: &[Package]) -> String {
     format!("mkdir -p \"$1/etc/apt/preferences.d\"; printf '{stanza}' {} >{file}; chmod 644 {file}", words.join(" "))
 }
 
+impl Package {
+    /// The installed packages of a system by its list (deb-status, dpkg(1)), sorted.
+    pub fn installed(status: &str) -> Vec<Package> {
+        let package = |stanza: &str| {
+            let field = |name: &str| stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+            let installed = field("Status")?.ends_with(" installed");
+            let [name, version, arch] =
+                [field("Package")?, field("Version")?, field("Architecture")?].map(str::to_owned);
+            installed.then_some(Package { name, version, arch })
+        };
+        let mut packages: Vec<Package> = status.split("\n\n").filter_map(package).collect();
+        packages.sort();
+        packages
+    }
+}
+
 /// What a system is made of, by its own list.
 fn packages(store: &Store, system: &Pin) -> Result<Vec<Package>> {
     let mut text = String::new();
@@ -220,23 +236,11 @@ fn packages(store: &Store, system: &Pin) -> Result<Vec<Package>> {
         }
         Ok(())
     })?;
-    let packages = packages_of(&text);
+    let packages = Package::installed(&text);
     match packages.is_empty() {
         false => Ok(packages),
         true => Err(Error::integrity("the Debian system lists no packages")),
     }
-}
-
-fn packages_of(status: &str) -> Vec<Package> {
-    let package = |stanza: &str| {
-        let field = |name: &str| stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-        let installed = field("Status")?.ends_with(" installed");
-        let [name, version, arch] = [field("Package")?, field("Version")?, field("Architecture")?].map(str::to_owned);
-        installed.then_some(Package { name, version, arch })
-    };
-    let mut packages: Vec<Package> = status.split("\n\n").filter_map(package).collect();
-    packages.sort();
-    packages
 }
 
 /// The first package that is not as before, in words.
@@ -289,7 +293,7 @@ mod tests {
             version: version.into(),
             arch: arch.into(),
         };
-        let now = packages_of(status);
+        let now = Package::installed(status);
         assert_eq!(now, [package("a", "2", "amd64"), package("b", "1:2-3", "all")]);
         assert_eq!(difference(&[], &now), None);
         assert_eq!(difference(&now, &now), None);

@@ -91,7 +91,7 @@ fn offline(what: &str) -> Error {
 #[derive(Clone)]
 struct Fetched {
     pin: Pin,
-    package: Option<apt::Package>,
+    package: Option<apt::Offered>,
     packages: Vec<Package>,
 }
 

@@ -25,12 +25,14 @@ use std::time::Duration;
 
 use crate::digest::Digest;
 
+pub use apt::Offered;
 pub use cache::{Store, default_directory};
 pub use checksum::parse_checksum;
 pub use gather::{gather, text};
 pub use images::{entries, plain};
 pub use members::members;
 pub use unpack::{Entry, Kind, Limits};
+pub use url::{Scheme, Url};
 
 /// Where an input is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

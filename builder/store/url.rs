@@ -6,15 +6,19 @@ use crate::error::{Error, Result};
 
 /// How to get there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scheme {
+pub enum Scheme {
+    /// In plain sight.
     Http,
+    /// Under TLS.
     Https,
+    /// A file of this host.
     File,
 }
 
 /// An address (RFC 3986) without user, password and fragment. Shown without its query, which may hold a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Url {
+pub struct Url {
+    /// How to get there.
     pub scheme: Scheme,
     authority: String,
     path: String,

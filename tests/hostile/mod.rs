@@ -1,5 +1,7 @@
 //! Hostile archives, each made here byte by byte, with the class that must refuse it.
 
+pub mod bombs;
+
 use std::io::Write;
 
 /// One archive that must be refused.

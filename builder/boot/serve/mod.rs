@@ -20,6 +20,9 @@ use std::time::{Duration, Instant};
 use super::Watcher;
 use crate::error::{Error, Result};
 
+pub use range::Range;
+pub use reply::{Refusal, Status};
+pub use request::{Method, Request};
 pub use root::{Root, Secrets};
 
 /// How many connections are served at once; the others wait in the kernel's queue.

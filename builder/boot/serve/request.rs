@@ -48,6 +48,34 @@ pub struct Request {
 }
 
 impl Request {
+    /// Takes a head apart; nothing if it is not whole yet.
+    pub fn parse(head: &[u8]) -> Result<Option<Request>, Refusal> {
+        let bad = |why: &str| Refusal::new(Status::Bad, why);
+        let mut fields = [httparse::EMPTY_HEADER; FIELDS];
+        let mut request = httparse::Request::new(&mut fields);
+        match request.parse(head) {
+            Ok(httparse::Status::Complete(_)) => {}
+            Ok(httparse::Status::Partial) => return Ok(None),
+            Err(httparse::Error::TooManyHeaders) => {
+                return Err(Refusal::new(Status::TooLarge, "the request has too many fields"));
+            }
+            Err(error) => return Err(bad(&format!("this is no HTTP/1.1 request: {error}"))),
+        }
+        let method = match request.method {
+            Some("GET") => Method::Get,
+            Some("HEAD") => Method::Head,
+            _ => return Err(Refusal::new(Status::Method, "only GET and HEAD are answered")),
+        };
+        let path = decode(request.path.unwrap_or_default()).ok_or_else(|| bad("the request's path is malformed"))?;
+        let field = |name: &str| {
+            let mut all = request.headers.iter().filter(|field| field.name.eq_ignore_ascii_case(name));
+            let first = all.next().and_then(|field| std::str::from_utf8(field.value).ok());
+            first.filter(|_| all.next().is_none()).map(|value| value.trim().to_owned())
+        };
+        let (range, if_range, if_none_match) = (field("range"), field("if-range"), field("if-none-match"));
+        Ok(Some(Request { method, path, range, if_range, if_none_match }))
+    }
+
     /// The path for a line about the request.
     pub fn shown(&self) -> String {
         let end = self.path.char_indices().nth(SHOWN).map_or(self.path.len(), |(at, _)| at);
@@ -74,38 +102,10 @@ pub fn read(stream: &mut TcpStream, deadline: Instant) -> Result<Option<Request>
         if head.len() > LONGEST {
             return Err(Refusal::new(Status::TooLarge, "the request's head is too long"));
         }
-        if let Some(request) = parse(&head)? {
+        if let Some(request) = Request::parse(&head)? {
             return Ok(Some(request));
         }
     }
-}
-
-/// Takes a head apart; nothing if it is not whole yet.
-fn parse(head: &[u8]) -> Result<Option<Request>, Refusal> {
-    let bad = |why: &str| Refusal::new(Status::Bad, why);
-    let mut fields = [httparse::EMPTY_HEADER; FIELDS];
-    let mut request = httparse::Request::new(&mut fields);
-    match request.parse(head) {
-        Ok(httparse::Status::Complete(_)) => {}
-        Ok(httparse::Status::Partial) => return Ok(None),
-        Err(httparse::Error::TooManyHeaders) => {
-            return Err(Refusal::new(Status::TooLarge, "the request has too many fields"));
-        }
-        Err(error) => return Err(bad(&format!("this is no HTTP/1.1 request: {error}"))),
-    }
-    let method = match request.method {
-        Some("GET") => Method::Get,
-        Some("HEAD") => Method::Head,
-        _ => return Err(Refusal::new(Status::Method, "only GET and HEAD are answered")),
-    };
-    let path = decode(request.path.unwrap_or_default()).ok_or_else(|| bad("the request's path is malformed"))?;
-    let field = |name: &str| {
-        let mut all = request.headers.iter().filter(|field| field.name.eq_ignore_ascii_case(name));
-        let first = all.next().and_then(|field| std::str::from_utf8(field.value).ok());
-        first.filter(|_| all.next().is_none()).map(|value| value.trim().to_owned())
-    };
-    let (range, if_range, if_none_match) = (field("range"), field("if-range"), field("if-none-match"));
-    Ok(Some(Request { method, path, range, if_range, if_none_match }))
 }
 
 /// The path of a target (`/PATH?QUERY`, or with `http://HOST` before it), percent-decoded, without its first slash.
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn heads() {
-        let code = |head: &str| parse(head.as_bytes()).map_err(|refusal| refusal.status.code());
+        let code = |head: &str| Request::parse(head.as_bytes()).map_err(|refusal| refusal.status.code());
         let whole = code("GET /a HTTP/1.1\r\nHost: x\r\nrange:  bytes=1-2 \r\n\r\n").unwrap().unwrap();
         assert_eq!((whole.path.as_str(), whole.range.as_deref()), ("a", Some("bytes=1-2")));
         assert_eq!(code("GET /a HTTP/1.1\r\nHost: x\r\n"), Ok(None));

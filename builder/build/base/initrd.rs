@@ -11,38 +11,47 @@ use crate::error::{Error, Result};
 use crate::store::{Pin, Store};
 use crate::tree::{Blobs as _, TreePath};
 
-/// The most bytes that one initrd unpacks to.
+/// The most bytes that one initrd unpacks to, and for each of its own; the first 64 MiB are free. Packers of initrds
+/// make 10:1.
 const LARGEST: u64 = 16 << 30;
+const RATIO: u64 = 200;
+const FREE: u64 = 64 << 20;
 /// The most entries that all initrds of a base have.
 const ENTRIES: u64 = 1_000_000;
 /// The memory that an xz decoder may take.
 const XZ_MEMORY: u64 = 128 << 20;
-/// The longest name, with its NUL (`PATH_MAX`).
+/// The longest name, with its NUL, and the longest target of a symlink (`PATH_MAX`).
 const LONGEST: u64 = 4096;
+/// The most bytes of the names and targets that are kept of one initrd.
+const NAMES: u64 = 32 << 20;
 /// The largest file whose text is wanted.
 const LARGEST_NAMES: u64 = 4 << 20;
+/// How an entry begins: newc, without and with a checksum.
+const MAGICS: [&[u8]; 2] = [b"070701", b"070702"];
 /// The type bits of a mode (stat(2)).
 const TYPE: u32 = 0o170_000;
 
 /// Reads an initrd, and lays what it holds over what is known.
 ///
 /// # Errors
-/// Integrity: it is damaged, or not what is pinned.
+/// Integrity: it is damaged, or not what is pinned. Policy: it unpacks to more than an initrd has.
 pub fn survey(store: &Store, pin: &Pin, facts: &mut Facts) -> Result<()> {
     let mut blob = store.open(&pin.digest, pin.size)?;
     let mut source = BufReader::with_capacity(64 << 10, &mut blob);
+    let mut left = Left { bytes: LARGEST.min(pin.size.saturating_mul(RATIO).max(FREE)), names: NAMES };
     while let Some(head) = segment(&mut source).map_err(damaged)? {
         match head {
-            Head::Cpio => archives(&mut source, facts)?,
-            Head::Gzip => archives(&mut buffered(flate2::bufread::GzDecoder::new(&mut source)), facts)?,
+            Head::Cpio => archives(&mut source, facts, &mut left)?,
+            Head::Gzip => archives(&mut buffered(flate2::bufread::GzDecoder::new(&mut source)), facts, &mut left)?,
             Head::Zstd => {
                 let decoder = zstd::stream::read::Decoder::with_buffer(&mut source).map_err(damaged)?.single_frame();
-                archives(&mut buffered(decoder), facts)?
+                archives(&mut buffered(decoder), facts, &mut left)?
             }
             Head::Xz => {
                 let stream = liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, 0).map_err(io::Error::from);
                 let stream = stream.map_err(damaged)?;
-                archives(&mut buffered(liblzma::bufread::XzDecoder::new_stream(&mut source, stream)), facts)?;
+                let decoder = liblzma::bufread::XzDecoder::new_stream(&mut source, stream);
+                archives(&mut buffered(decoder), facts, &mut left)?;
             }
             Head::Other => break,
         }
@@ -52,8 +61,24 @@ pub fn survey(store: &Store, pin: &Pin, facts: &mut Facts) -> Result<()> {
     Ok(())
 }
 
-fn buffered<R: Read>(inner: R) -> BufReader<io::Take<R>> {
-    BufReader::with_capacity(64 << 10, inner.take(LARGEST))
+fn buffered<R: Read>(inner: R) -> BufReader<R> {
+    BufReader::with_capacity(64 << 10, inner)
+}
+
+/// What an initrd may still have: a small file can unpack to anything.
+struct Left {
+    bytes: u64,
+    names: u64,
+}
+
+impl Left {
+    fn take(&mut self, bytes: u64, names: u64) -> Result<()> {
+        let (Some(bytes), Some(names)) = (self.bytes.checked_sub(bytes), self.names.checked_sub(names)) else {
+            return Err(Error::policy("an initrd unpacks to more than is allowed for its size"));
+        };
+        *self = Left { bytes, names };
+        Ok(())
+    }
 }
 
 fn damaged(error: io::Error) -> Error {
@@ -90,7 +115,7 @@ fn segment(source: &mut impl BufRead) -> io::Result<Option<Head>> {
 }
 
 /// The archives of one segment, up to something that is none.
-fn archives(source: &mut impl BufRead, facts: &mut Facts) -> Result<()> {
+fn archives(source: &mut impl BufRead, facts: &mut Facts, left: &mut Left) -> Result<()> {
     let mut position = 0;
     loop {
         let ahead = source.fill_buf().map_err(damaged)?;
@@ -99,9 +124,10 @@ fn archives(source: &mut impl BufRead, facts: &mut Facts) -> Result<()> {
             Some(0) => {
                 let zeros = ahead.iter().take_while(|byte| **byte == 0).count();
                 source.consume(zeros);
+                left.take(zeros as u64, 0)?;
                 position = 0;
             }
-            Some(b'0') => entry(source, &mut position, facts)?,
+            Some(b'0') => entry(source, &mut position, facts, left)?,
             // In an initrd that is not compressed, a compressed one may come next.
             Some(_) => return Ok(()),
         }
@@ -109,7 +135,7 @@ fn archives(source: &mut impl BufRead, facts: &mut Facts) -> Result<()> {
 }
 
 /// One entry of a newc archive.
-fn entry(source: &mut impl Read, position: &mut u64, facts: &mut Facts) -> Result<()> {
+fn entry(source: &mut impl Read, position: &mut u64, facts: &mut Facts, left: &mut Left) -> Result<()> {
     let mut header = [0; 110];
     take(source, &mut header, position)?;
     let field = |index: usize| {
@@ -120,15 +146,17 @@ fn entry(source: &mut impl Read, position: &mut u64, facts: &mut Facts) -> Resul
     let number = |index| field(index).ok_or_else(bad);
     let (mode, uid, gid, links) = (number(1)?, number(2)?, number(3)?, number(4)?);
     let (size, name) = (u64::from(number(6)?), u64::from(number(11)?));
-    if name == 0 || name > LONGEST {
+    let link = mode & TYPE == 0o120_000;
+    // The kernel drops a link with a longer target.
+    if !MAGICS.contains(&&header[..6]) || name == 0 || name > LONGEST || link && size > LONGEST {
         return Err(bad());
     }
+    left.take(header.len() as u64 + name + size, name + if link { size } else { 0 })?;
     let name = bytes(source, name, position)?;
     let name = String::from_utf8_lossy(name.split(|byte| *byte == 0).next().unwrap_or_default()).into_owned();
     let relative = name.trim_start_matches("./").trim_matches('/');
     let wanted = matches!(relative, "etc/passwd" | "etc/group");
-    let kept = mode & TYPE == 0o120_000 || wanted;
-    let contents = match kept && size <= LARGEST_NAMES {
+    let contents = match (link || wanted) && size <= LARGEST_NAMES {
         true => bytes(source, size, position)?,
         false => {
             skip(source, size, position)?;

@@ -8,7 +8,7 @@
 //! with it, and the numbers of its users are not known.
 
 pub mod facts;
-mod initrd;
+pub mod initrd;
 pub mod rootfs;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,5 @@
 //! `key new --code-signing`, `pki code-signing` and `[boot] imgverify`, run as a person runs them.
-#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests look at the disk, and panic")]
+#![expect(clippy::disallowed_methods, reason = "tests look at the disk, and panic")]
 
 mod support;
 

@@ -190,6 +190,7 @@ fn equal_changes_are_told_once_and_machines_are_named() {
     let packed = |name: &str, tree: &mut Tree| {
         edited("", "/var/lib/tool/conf", "x=2\n")(name, tree);
         edited("master-1", "/etc/hostname", "other\n")(name, tree);
+        edited("", "/bin/tool", "#!/bin/sh\ntrue\n")(name, tree);
         own_settings(name, tree, 22);
     };
     let manifest = |manifest: &mut mastermold::bundle::Manifest| manifest.lock = mastermold::digest::Digest::of(b"new");

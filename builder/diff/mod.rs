@@ -18,19 +18,21 @@
 mod align;
 mod certificates;
 mod detail;
-mod documents;
+pub mod documents;
 mod entries;
 mod inside;
 mod lines;
+mod machine;
 mod page;
 mod programs;
+mod reading;
 mod release;
 mod report;
 mod scan;
 mod settings;
 mod side;
 mod units;
-mod value;
+pub mod value;
 mod words;
 
 use std::path::Path;

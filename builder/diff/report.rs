@@ -114,6 +114,17 @@ pub struct Facts {
     pub sha256: Option<Digest>,
 }
 
+impl Kind {
+    /// What happened to something that is there before, after, or both.
+    pub fn of(before: bool, after: bool) -> Kind {
+        match (before, after) {
+            (false, _) => Kind::Added,
+            (true, false) => Kind::Removed,
+            (true, true) => Kind::Changed,
+        }
+    }
+}
+
 impl Change {
     /// A change of an entry; whether its contents changed is for the caller to say.
     pub fn new(

@@ -24,6 +24,12 @@ impl<'de> Deserialize<'de> for License {
             de::Error::custom(format!("`{text}` is no license ({why}): {example}"))
         };
         let parsed = spdx::Expression::parse(&text).map_err(|error| bad(error.reason.to_string()))?;
+        // Which the reader of expressions takes in any case, and the readers of SPDX 2.3 do not.
+        let operator = |word: &str| ["AND", "OR", "WITH"].into_iter().find(|known| word.eq_ignore_ascii_case(known));
+        if let Some(word) = text.split([' ', '(', ')']).find(|word| operator(word).is_some_and(|known| known != *word))
+        {
+            return Err(bad(format!("`{word}` is written in capitals")));
+        }
         // The text of a license of one's own would have to stand in the inventory too.
         match parsed.requirements().all(|one| one.req.license.id().is_some()) {
             true => Ok(License(text)),

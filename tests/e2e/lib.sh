@@ -144,6 +144,28 @@ build_small() {
         "$MASTERMOLD" -q sign "$out/$profile/$VERSION" --key "$WORK/sign.key" >/dev/null
 }
 
+# booting PROJECT OUT: builds a release of the small project from which machines start, OUT/booting/VERSION, unsigned; with
+# a signer of its boot files in WORK: boot.key, chain.pem, and the authority that vouches for it, authority.pem.
+booting() {
+    local project=$1 out=$2 base=$WORK/base
+    mkdir -p "$base" && printf '#!/bin/sh\n' >"$base/init" && chmod 755 "$base/init"
+    (cd "$base" && echo init | cpio -o -H newc --quiet -R 0:0 >"$project/inputs/base.cpio")
+    seq 50 >"$project/inputs/vmlinuz"
+    {
+        printf 'extends = "tiny.toml"\n[cluster]\nname = "booting"\n[boot]\nimgverify = true\n'
+        printf '[base]\nkernel = { path = "inputs/vmlinuz" }\ninitrd = [{ path = "inputs/base.cpio" }]\ncmdline = "console=ttyS0"\n'
+    } >"$project/profiles/booting.toml"
+    authority -subj /CN=authority -keyout "$WORK/authority.key" -out "$WORK/authority.pem" -addext keyUsage=critical,keyCertSign
+    authority -subj /CN=signer -keyout "$WORK/boot.key" -out "$WORK/boot.crt" -CA "$WORK/authority.pem" -CAkey "$WORK/authority.key" \
+        -addext basicConstraints=critical,CA:FALSE -addext keyUsage=critical,digitalSignature -addext extendedKeyUsage=codeSigning
+    chmod 600 "$WORK/boot.key"
+    cat "$WORK/boot.crt" "$WORK/authority.pem" >"$WORK/chain.pem"
+    "$MASTERMOLD" -q lock "$project/profiles/booting.toml" --seed "$WORK/small.seed" >/dev/null
+    "$MASTERMOLD" -q build "$project/profiles/booting.toml" -o "$out" --seed "$WORK/small.seed" >/dev/null
+}
+# authority FLAG...: a certificate of OpenSSL's own making, and its key.
+authority() { openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 "$@" 2>/dev/null; }
+
 # uncompressed ARCHIVE: the name of a file that has it without compression. No pipe: cpio reads to its trailer and no
 # further, and whoever writes the bytes behind that may die of SIGPIPE.
 uncompressed() {

@@ -277,7 +277,7 @@ def statement(public, key, work):
 
     raw = base64.b64decode(Path(key).read_text().splitlines()[1])
     public_key = raw[10:]
-    encoded = Envelope.from_dict({**envelope, "payload": envelope["payload"]}).pae()
+    encoded = Envelope.from_dict(json.loads(lines[0])).pae()  # it takes its dictionary apart
     (work / "pae").write_bytes(encoded)
     (work / "signature").write_bytes(base64.b64decode(envelope["signatures"][0]["sig"], validate=True))
     der = bytes.fromhex("302a300506032b6570032100") + public_key

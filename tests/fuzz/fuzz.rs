@@ -16,6 +16,7 @@ mod targets {
     pub mod foreign;
     pub mod images;
     pub mod lists;
+    pub mod programs;
     pub mod projects;
     pub mod records;
     pub mod requests;
@@ -30,7 +31,7 @@ use targets::*;
 /// Something that is done with any bytes.
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 31] = [
+const TARGETS: [(&str, Target); 36] = [
     ("control", control::planted),
     // What people write.
     ("profile", projects::profile),
@@ -46,6 +47,9 @@ const TARGETS: [(&str, Target); 31] = [
     ("manifest", records::manifest),
     ("sums", records::sums),
     ("signature", signatures::signature),
+    ("ssh-signature", signatures::ssh),
+    ("dsse", signatures::dsse),
+    ("cms", signatures::cms),
     ("public-key", signatures::public_key),
     ("secret-key", signatures::secret_key),
     ("tar", archives::tar),
@@ -66,7 +70,9 @@ const TARGETS: [(&str, Target); 31] = [
     ("url", lists::url),
     ("checksum", lists::checksum),
     ("package-list", lists::packages),
-    // To come with their readers: sshsig, CMS, DSSE, programs, YAML.
+    // What is looked into.
+    ("program", programs::identify),
+    ("document", programs::documents),
 ];
 
 static CHOSEN: LazyLock<Target> = LazyLock::new(|| {

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Makes the hand-made part of corpus/: a few small inputs for each target. Keys and times in them are new each time,
-so it is run when a format changes, not in the tests: seeds.py MASTERMOLD. What a run of the fuzzer found interesting
+so it is run when a format changes, not in the tests: seeds.py MASTERMOLD [KIND]. What a run of the fuzzer found interesting
 stands beside them, named by its SHA-1; a crash that was mended by what was wrong."""
 
 import gzip
@@ -365,6 +365,12 @@ def signatures():
         public = (pathlib.Path(work) / "k.pub").read_text()
         put("public-key", "file", public)
         put("public-key", "line", public.split("\n")[1])
+        for name, words in [("ed25519", ["-t", "ed25519"]), ("ecdsa", ["-t", "ecdsa"]), ("rsa", ["-t", "rsa", "-b", "2048"])]:
+            run("ssh-keygen", "-q", *words, "-N", "", "-C", "x", "-f", f"{work}/{name}")
+            put("public-key", name, pathlib.Path(f"{work}/{name}.pub").read_bytes())
+            put("ssh-signature", name, run("ssh-keygen", "-Y", "sign", "-f", f"{work}/{name}", "-n", "mastermold cluster=prod", data=b"what was signed\n"))
+    put("dsse", "payload", '{"_type":"https://in-toto.io/Statement/v1"}')
+    put("dsse", "envelope", '{"payload":"e30=","payloadType":"application/vnd.in-toto+json","signatures":[{"keyid":"x","sig":"AAAA"}]}\n')
     put("secret-key", "known", (HERE / "known.key").read_bytes())
     sealed = "RWRTY0Iy" + "A" * 203 + "="
     put("secret-key", "protected", f"untrusted comment: minisign encrypted secret key\n{sealed}\n")
@@ -401,6 +407,34 @@ def certificates():
         put("seed", "identities", identity)
 
 
+def boot_signatures():
+    with tempfile.TemporaryDirectory() as work:
+        pathlib.Path(work, "m").write_text("what was signed\n")
+        run("openssl", "req", "-x509", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{work}/ca.key", "-out", f"{work}/ca.crt",
+            "-days", "900", "-subj", "/CN=known", "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign")
+        run("openssl", "req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{work}/leaf.key", "-out", f"{work}/leaf.csr", "-subj", "/CN=leaf")
+        pathlib.Path(work, "ext").write_text("keyUsage=critical,digitalSignature\nextendedKeyUsage=codeSigning\nbasicConstraints=critical,CA:FALSE\n")
+        run("openssl", "x509", "-req", "-in", f"{work}/leaf.csr", "-CA", f"{work}/ca.crt", "-CAkey", f"{work}/ca.key", "-CAcreateserial", "-days", "800", "-sha256",
+            "-extfile", f"{work}/ext", "-out", f"{work}/leaf.crt")
+        (HERE / "known.authority").write_bytes(pathlib.Path(work, "ca.crt").read_bytes())
+        for name, words in [("plain", ["-noattr"]), ("attributes", [])]:
+            put("cms", name, run("openssl", "cms", "-sign", "-binary", *words, "-md", "sha256", "-in", f"{work}/m", "-signer", f"{work}/leaf.crt", "-inkey", f"{work}/leaf.key",
+                                 "-outform", "DER"))
+
+
+def programs():
+    with tempfile.TemporaryDirectory() as work:
+        pathlib.Path(work, "x.c").write_text("void _start(void) { for (;;); }\n")
+        base = ["gcc", "-nostdlib", "-s", "-Os", "-Wl,-z,noseparate-code,--build-id=none,-z,norelro", f"{work}/x.c", "-o", f"{work}/x"]
+        for name, words in [("static", ["-static"]), ("dynamic", ["-pie", "-fPIE", "-Wl,-dynamic-linker,/lib/ld.so"])]:
+            run(*base, *words)
+            put("program", name, pathlib.Path(work, "x").read_bytes())
+    put("document", "yaml", "---\na: &x [1, 'b', \"c\\n\", ~]\nb: {d: *x, <<: *x}\nc: |-\n  text\n? e\n: !!str 7\n...\n---\n- on\n")
+    put("document", "json", '{"a": [1, 2.5e3, null, true, {"b": "\\u00e9"}], "a": 1}')
+    put("document", "toml", "a = 1\n[[b]]\nc = 'x'\nd = 2026-01-01T00:00:00Z\n")
+    put("document", "aliases", "a: &a [x, x]\n" + "".join(f"{chr(98 + n)}: &{chr(98 + n)} [*{chr(97 + n)}, *{chr(97 + n)}]\n" for n in range(20)))
+
+
 def requests():
     heads = {"get": "GET /boot/vmlinuz HTTP/1.1\r\nHost: x\r\nRange: bytes=1-2\r\nIf-Range: \"x\"\r\nIf-None-Match: *\r\n\r\n", "head": "HEAD /SHA256SUMS HTTP/1.0\n\n",
              "absolute": "GET http://10.0.2.2:80/m0/node.cpio?x#y HTTP/1.1\r\n\r\n", "dots": "GET /%2e%2e/secrets/admin/admin.conf HTTP/1.1\r\n\r\n",
@@ -428,5 +462,8 @@ def control():
     put("control", "start", "a")
 
 
-for make in [foreign_tars, debs, zips, initrds, projects, templates, releases, signatures, certificates, requests, images, control]:
-    make()
+KINDS = [foreign_tars, debs, zips, initrds, projects, templates, releases, signatures, certificates, boot_signatures, programs, requests, images, control]
+for make in KINDS:
+    # A second word takes one kind alone.
+    if make.__name__ in sys.argv[2:] or not sys.argv[2:]:
+        make()

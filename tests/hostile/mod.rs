@@ -212,6 +212,13 @@ fn records() -> Vec<Vector> {
         with("L before pax", [entry("L", b'L', b"evil\0", ""), pax(b'x', b"13 path=want\n")].concat()),
         with("L twice", [entry("L", b'L', b"evil\0", ""), entry("L", b'L', b"want\0", "")].concat()),
         with("L with NUL inside", entry("L", b'L', b"want\0evil\0", "")),
+        with("pax in a header of no dialect", altered(pax(b'x', b"13 path=evil\n"), 257, b"ostar")),
+        with("pax in a header of another version", altered(pax(b'x', b"13 path=evil\n"), 263, b"01")),
+        with("L in an old header", altered(entry("L", b'L', b"evil\0", ""), 257, &[0; 8])),
+        with(
+            "a second part of a name in another version",
+            altered(altered(file("x", "x"), 345, b"evil"), 263, b"\0\0"),
+        ),
         with("GNU sparse by pax", pax(b'x', b"22 GNU.sparse.major=1\n")),
         with("pax record of 2 MiB", pax(b'x', &vec![b'x'; 2 << 20])),
         with("L of 2 MiB", entry("L", b'L', &vec![b'x'; 2 << 20], "")),

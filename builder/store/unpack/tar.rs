@@ -11,6 +11,9 @@ use super::pax::{Extension, Scope};
 use super::{Counted, Kind, More, Walked, damaged, refuse, target};
 
 const BLOCK: usize = 512;
+/// Where a header says its dialect, and where the first part of a long name is.
+const MAGIC: usize = 257;
+const PREFIX: usize = 345;
 /// The most that a record of names and attributes may have.
 const LONGEST_RECORD: u64 = 1 << 20;
 
@@ -22,6 +25,7 @@ pub(super) fn walk(reader: &mut dyn Read, counted: &mut Counted) -> Walked<()> {
     while let Some(header) = next_header(reader, first)? {
         first = false;
         at += BLOCK as u64;
+        check_dialect(&header)?;
         let size = octal(&header.as_old().size, "size")?;
         let mut body = (&mut *reader).take(size);
         match header.entry_type().as_byte() {
@@ -60,6 +64,20 @@ fn next_header(reader: &mut dyn Read, first: bool) -> Walked<Option<Header>> {
         Ok(said) if said == sum => Ok(Some(header.clone())),
         _ if first => damaged("it is no archive of a known format (tar, gzip, zstd, xz, zip, deb)"),
         _ => damaged("the checksum of a tar header is wrong"),
+    }
+}
+
+/// That a header is of a dialect that has what is in it: readers disagree whether records of names count in a header
+/// that says neither `ustar` 00 nor GNU's `ustar  `, and whether its name has a second part.
+fn check_dialect(header: &Header) -> Walked<()> {
+    if header.as_ustar().is_some() || header.as_gnu().is_some() {
+        return Ok(());
+    }
+    let prefix = header.as_bytes()[PREFIX] != 0 && header.as_bytes()[MAGIC..].starts_with(b"ustar");
+    match header.entry_type().as_byte() {
+        b'x' | b'g' | b'L' | b'K' => refuse("a record of names and attributes is in a header of an unknown dialect"),
+        _ if prefix => refuse("a name in two parts is in a header of an unknown dialect"),
+        _ => Ok(()),
     }
 }
 

@@ -10,7 +10,7 @@
 //! the machines' manifests; here the overlays are components.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
+use std::io::{Read as _, Seek as _};
 
 use serde::{Deserialize, Serialize};
 
@@ -343,17 +343,15 @@ struct Found {
     go: Option<GoBuild>,
 }
 
-/// What a blob is, if it is a program. It is looked into once, whatever the number of builds.
+/// What a blob is, if it is a program. It is hashed and looked into once, whatever the number of builds: not a byte of it
+/// counts that is not the pinned one.
 fn look(store: &Store, pin: &Pin) -> Result<Option<Found>> {
-    let mut start = [0; 18];
-    let mut file = store.plain_file(pin)?;
-    // What is shorter is no program.
-    if file.read_exact(&mut start).is_err() || !program::may_run(&start) {
-        return Ok(None);
-    }
     let bug = |error: serde_json::Error| Error::bug(format!("keeping what a program is: {error}"));
-    let note = store.note(program::READING, pin, |file| {
-        let found = program::identify(file)?;
+    let note = store.note(program::READING, pin, |mut file| {
+        let mut start = [0; 18];
+        // What is shorter is no program.
+        let may_run = file.rewind().and_then(|()| file.read_exact(&mut start)).is_ok() && program::may_run(&start);
+        let found = if may_run { program::identify(file)? } else { None };
         let found = found.map(|found| Found { machine: found.machine.to_string(), go: found.go });
         serde_json::to_string(&found).map_err(bug)
     })?;

@@ -122,7 +122,7 @@ fn text_that_is_no_profile_is_refused_with_its_line_and_column() {
         (more(&format!("[{}b]\n", "a.".repeat(100_000))), "profiles/p.toml:"),
         (more(&format!("{}b = 1\n", "a.".repeat(100_000))), "profiles/p.toml:"),
         (more(&format!("{} = 1\n", "k".repeat(100_000))), "profiles/p.toml:19:1"),
-        (more(&"[[nodes]]\n".repeat(20_000)), "profiles/p.toml:19:"),
+        (more(&"[[nodes]]\n".repeat(1_000)), "profiles/p.toml:19:"),
     ];
     for (text, begin) in cases {
         let (code, said) = plan(&project(&text, OVERLAY, TEMPLATE));

@@ -54,7 +54,10 @@ while [ $# -gt 0 ]; do
     esac
 done
 [ -n "$keys" ] || usage "give a public key that you have from elsewhere"
-case $threshold in '' | 0* | *[!0-9]*) usage "--threshold is a number from 1 on" ;; esac
+case $threshold in '' | 0* | *[!0-9]* | ????*) usage "--threshold is a number from 1 on" ;; esac
+given=0
+for key in $keys; do given=$((given + 1)); done
+[ "$threshold" -le "$given" ] || usage "$threshold keys must have signed, and $given different ones are given"
 for number in "$version" "$least"; do
     case $number in *[!0-9.]* | .* | *. | *..*) usage "$number is no version" ;; esac
 done

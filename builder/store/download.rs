@@ -101,7 +101,7 @@ impl Download<'_> {
             let message = format!("fetching {}: status {} instead of what was asked for", self.url, answer.status);
             return Err(Failure::Again(Error::network(message), None));
         }
-        self.options.progress.begin(self.name, answer.length.map(|length| partial.size + length));
+        self.options.progress.begin(self.name, answer.length.map(|length| partial.size.saturating_add(length)));
         self.options.progress.advance(self.name, partial.size);
         self.receive(&mut answer, partial)
     }
@@ -143,7 +143,7 @@ impl Download<'_> {
     }
 
     fn receive(&self, answer: &mut Answer, partial: &mut Partial) -> std::result::Result<(), Failure> {
-        let end = answer.length.map(|length| partial.size + length);
+        let end = answer.length.map(|length| partial.size.saturating_add(length));
         let bound = self.pin.map_or(self.limit, |pin| pin.size);
         let cut = |why: &str| Failure::Again(Error::network(format!("fetching {}: {why}", self.url)), None);
         let mut pace = Pace::new(self.options.timeout);

@@ -86,7 +86,7 @@ pub(super) fn walk(store: &Store, pin: &Pin, name: &str, limits: &Limits, visit:
         head if ar::is(&head) => ar::walk(&mut Cursor::new(head).chain(archive), allowed, &mut counted),
         head if zip::is(&head) => {
             io::copy(&mut archive, &mut io::sink()).map_err(|error| broken(error).context(name))?;
-            zip::walk(store.file(&pin.digest)?, pin.size, allowed, &mut counted)
+            zip::walk(archive.into_inner(), pin.size, allowed, &mut counted)
         }
         head => walk_tar(&mut Cursor::new(head).chain(archive), allowed, &mut counted),
     };

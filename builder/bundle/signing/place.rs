@@ -12,7 +12,7 @@ use crate::bundle::verify::summed::Directory;
 use crate::bundle::verify::{Part, envelopes};
 use crate::bundle::{CMS, ENVELOPES, PUBLIC, SUMS};
 use crate::disk::{self, Access, Kind, Staged, StagedDirectory};
-use crate::error::{Error, Result};
+use crate::error::{Class, Error, Result};
 use crate::sign::Signature;
 
 /// What becomes of the signatures that are there.
@@ -57,9 +57,13 @@ pub fn place(release: &Path, subject: &Subject, signed: &Signed, keep: Keep) -> 
             ready.extend(boot(&directory, signed, keep, &mut stale)?);
         }
         // Somebody may have built it again in the meantime.
-        if disk::read(&directory.join(SUMS), list.text.len() as u64).ok().as_ref() != Some(&list.text) {
-            let message = format!("{}/{SUMS} changed while it was signed", list.part.name());
-            return Err(Error::busy(message).advise("sign it again when nobody builds it"));
+        match disk::read(&directory.join(SUMS), list.text.len() as u64) {
+            Ok(text) if text == list.text => {}
+            Err(error) if error.class() == Class::Environment => return Err(error),
+            _ => {
+                let message = format!("{}/{SUMS} changed while it was signed", list.part.name());
+                return Err(Error::busy(message).advise("sign it again when nobody builds it"));
+            }
         }
     }
     let mut placed = Vec::new();

@@ -1,9 +1,10 @@
 # make demo   from nothing to a signed release of profiles/demo.toml; again at any time, also without a network
 # make test   all tests: cargo's and the end-to-end ones
 # make lint   formatting, clippy, licences and advisories
+# make fuzz     fuzzes every reader of outside bytes
 # make mutants  leaves out one guard of the program after the other, and sees a test fail for each
 # make bench  cold and warm builds beside tar, zstd and sha256sum
-.PHONY: help demo test lint mutants bench
+.PHONY: help demo test lint fuzz mutants bench
 .NOTPARALLEL:
 
 CARGO = tests/e2e/cargo
@@ -27,6 +28,10 @@ lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; else echo "cargo-deny is not installed: deny.toml was not checked"; fi
+
+fuzz:
+	@tests/e2e/setup test
+	tests/e2e/fuzz
 
 mutants:
 	@tests/e2e/setup test

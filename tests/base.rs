@@ -89,6 +89,19 @@ fn manifest(project: &Project) -> serde_json::Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
+/// What people are called is not always UTF-8, and their numbers are known all the same.
+#[test]
+fn a_name_of_another_encoding_is_read_over() {
+    let project = project(&system(), ROOTFS);
+    let path = project.root().join("files/rootfs.tar");
+    let mut tar = std::fs::read(&path).unwrap();
+    let at = tar.windows(9).position(|bytes| bytes == b"0:0::/:/b").unwrap();
+    tar[at + 1] = 0xe9;
+    std::fs::write(&path, tar).unwrap();
+    lock(&project);
+    project.must(&BUILD);
+}
+
 /// The entries of an uncompressed archive of a release, as GNU cpio names them.
 fn listed(project: &Project, path: &str) -> Vec<String> {
     let archive = std::fs::File::open(project.root().join("out/prod/1.0").join(path)).unwrap();

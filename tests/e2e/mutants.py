@@ -1,17 +1,18 @@
 """Leaves out one check of the program after the other, and runs the tests that should notice. Prints `ok`, `FAIL`, `note`.
 
-    mutants.py ROOT WORK [NAME...]
+    mutants.py ROOT WORK KEPT [NAME...]
 
-The copy of the program below WORK asks at every guard whether MASTERMOLD_MUTANT names it: one compilation for all of them.
+The copy of the program below KEPT asks at every guard whether MASTERMOLD_MUTANT names it: one compilation for all of them.
 """
 
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
-ROOT, WORK, ONLY = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3:]
-TREE = WORK / "tree"
+ROOT, WORK, KEPT, ONLY = *map(pathlib.Path, sys.argv[1:4]), sys.argv[4:]
+TREE, TARGET = KEPT / "tree", KEPT / "target"
 
 # Name, file below builder/, the guard, what stands there instead, and the tests: a cargo test target with a filter, or an
 # end-to-end script.
@@ -77,6 +78,7 @@ def say(good, what):
 
 
 def copy():
+    shutil.rmtree(TREE, ignore_errors=True)
     names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout.split(b"\0")
     for name in filter(None, map(os.fsdecode, names)):
         if (ROOT / name).exists():
@@ -93,7 +95,7 @@ def copy():
 
 
 def run(command, mutant):
-    environment = {**os.environ, "MASTERMOLD_MUTANT": mutant, "CARGO_TARGET_DIR": str(ROOT / "target"), "MASTERMOLD": str(PROGRAM)}
+    environment = {**os.environ, "MASTERMOLD_MUTANT": mutant, "CARGO_TARGET_DIR": str(TARGET), "MASTERMOLD": str(PROGRAM)}
     if command.startswith("e2e "):
         script, *words = command[4:].split()
         words = [str(TREE / "tests/e2e" / script), *words]
@@ -107,10 +109,10 @@ PROGRAM = WORK / "program"
 copy()
 mutants = [mutant for mutant in MUTANTS if not ONLY or mutant[0] in ONLY]
 commands = sorted({command for mutant in mutants for command in mutant[4]})
-built = subprocess.run([str(TREE / "tests/e2e/cargo"), "build", "--locked", "--quiet"], cwd=TREE, env={**os.environ, "CARGO_TARGET_DIR": str(ROOT / "target")})
+built = subprocess.run([str(TREE / "tests/e2e/cargo"), "build", "--locked", "--quiet"], cwd=TREE, env={**os.environ, "CARGO_TARGET_DIR": str(TARGET)})
 if built.returncode:
     raise SystemExit("FAIL the copy does not compile")
-PROGRAM.write_bytes((ROOT / "target/debug/mastermold").read_bytes())
+PROGRAM.write_bytes((TARGET / "debug/mastermold").read_bytes())
 PROGRAM.chmod(0o755)
 for command in commands:
     status, text = run(command, "none")

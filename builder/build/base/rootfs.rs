@@ -130,16 +130,19 @@ impl Rootfs {
         Ok(())
     }
 
-    /// The text of a file; empty if there is none.
+    /// The text of a file; empty if there is none. Names are not always UTF-8: those that are not are nobody's here.
     fn text(&self, path: &str, store: &Store) -> Result<String> {
         let Some(Entry { node: Node::File(content), .. }) = self.tree.get(&path.parse()?) else {
             return Ok(String::new());
         };
-        let mut text = String::new();
+        if content.size() > LARGEST_NAMES {
+            return Err(Error::policy(format!("{path} of the base has more than {LARGEST_NAMES} bytes")));
+        }
+        let mut text = Vec::new();
         let blobs = Layered { store, rootfs: &[self] };
-        let read = content.open(&blobs)?.take(LARGEST_NAMES).read_to_string(&mut text);
+        let read = content.open(&blobs)?.read_to_end(&mut text);
         read.map_err(|error| Error::io("reading", path, error))?;
-        Ok(text)
+        Ok(String::from_utf8_lossy(&text).into_owned())
     }
 
     fn open(&self, digest: &Digest, size: u64, store: &Store) -> Result<Option<PinnedReader<io::Take<File>>>> {

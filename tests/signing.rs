@@ -520,12 +520,21 @@ fn signatures_by_other_hands() {
     desk.fails(4, "is not one of these bytes", &["sign", "release", "--attach", "crossed.m", "--key", "a.pub"]);
 }
 
+/// A process that is ended with the test, however that ends.
+struct Ended(std::process::Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill().and_then(|()| self.0.wait());
+    }
+}
+
 /// ssh-keygen asks the agent, by the socket that the environment names.
 #[test]
 fn a_key_of_the_agent() {
     let desk = Desk::new();
     let mut command = desk.command("ssh-agent", &["-D", "-a", "agent"]);
-    let mut agent = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let agent = Ended(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
     let with_agent = |program: &str, words: &[&str]| {
         let mut command = desk.command(program, words);
         command.env("SSH_AUTH_SOCK", desk.at("agent")).env("TMPDIR", desk.at(""));
@@ -542,8 +551,7 @@ fn a_key_of_the_agent() {
         let verified = desk.verify("1", &["s"]);
         (made, verified)
     });
-    agent.kill().unwrap();
-    agent.wait().unwrap();
+    drop(agent);
     assert!(added);
     for (made, verified) in results {
         made.unwrap();

@@ -8,7 +8,6 @@
 #     boot SECONDS MEMORY INITRD CMDLINE [QEMU ARGUMENT...]    $BOOT/console, and what the machine says on ttyS1 in $BOOT/report
 #     told_done / told_line / panicked / half_unpacked         about the last boot
 
-CACHE=${MASTERMOLD_TEST_CACHE:-${CALLER_CACHE:-$HOME/.cache}/mastermold-tests}
 BOOT=$WORK/boot
 FAULTS=0
 mkdir -p "$CACHE" "$BOOT"

@@ -11,7 +11,7 @@ KUBERNETES_PROGRAMS=(kubeadm kube-apiserver kube-controller-manager kube-schedul
 # kubernetes: its programs, built once and kept in the cache; prints where they are. With KUBE_BIN_DIR, programs of this
 # version that somebody else built are taken instead.
 kubernetes() {
-    local kept=${CALLER_CACHE:-${HOME:-/root}/.cache}/mastermold-tests/kubernetes-$KUBERNETES_VERSION log=$WORK/kubernetes.log program missing=
+    local kept=$CACHE/kubernetes-$KUBERNETES_VERSION log=$WORK/kubernetes.log program missing=
     [ -z "${KUBE_BIN_DIR:-}" ] || kept=$KUBE_BIN_DIR
     for program in "${KUBERNETES_PROGRAMS[@]}"; do
         # `typed` is ours: who brings the others need not have it.
@@ -24,6 +24,7 @@ kubernetes() {
     if [ -n "$missing" ]; then
         echo "  building Kubernetes $KUBERNETES_VERSION, which takes some minutes, into $kept" >&2
         mkdir -p "$WORK/kubernetes" "$kept"
+        exec 8>"$CACHE/.making" && flock 8
         (set -e; kubernetes_sources "$WORK/kubernetes") >"$log" 2>&1 || { tail -n 3 "$log" >&2; return 1; }
         (set -e; kubernetes_build "$WORK/kubernetes" "$kept") >"$log" 2>&1 || { tail -n 20 "$log" >&2; return 1; }
         rm -rf "$WORK/kubernetes"

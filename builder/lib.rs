@@ -14,11 +14,12 @@
 //! lower floors or its own folder, and engines do not know each other. Kubernetes, its components and every
 //! distribution are data in `overlays/`; the program knows none of them.
 
-// F0: the base. Errors, digests, versions, time, files, what the program carries, the process, the person before it.
+// F0: the base. Errors, digests, names, versions, time, files, what the program carries, the process, the person before it.
 pub mod digest;
 pub mod disk;
 pub mod epoch;
 pub mod error;
+pub mod label;
 pub mod process;
 pub mod shipped;
 pub mod terminal;

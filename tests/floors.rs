@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Every module and its floor.
-const FLOORS: [(&str, u8); 26] = [
+const FLOORS: [(&str, u8); 27] = [
     ("error", 0),
     ("digest", 0),
     ("epoch", 0),
+    ("label", 0),
     ("version", 0),
     ("disk", 0),
     ("shipped", 0),

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::digest::{Digest, Hasher};
 use crate::epoch::Epoch;
 use crate::error::{Error, Result};
+use crate::label::is_label;
 use crate::tree::{Audience, Entry, Node, Secrecy, Tree, TreePath};
 use crate::version::Version;
 
@@ -236,7 +237,11 @@ impl Manifest {
         let wrong = |what: &str| Error::integrity(format!("the release's manifest has no valid {what}"));
         manifest.version.parse::<Version>().map_err(|_| wrong("version"))?;
         manifest.epoch.parse::<Epoch>().map_err(|_| wrong("epoch"))?;
-        Ok(manifest)
+        // What a signature says of a release is one line, in which a name must not say more than a name.
+        match is_label(&manifest.cluster) && manifest.nodes.iter().all(|node| is_label(&node.name)) {
+            true => Ok(manifest),
+            false => Err(wrong("names of cluster and nodes")),
+        }
     }
 }
 

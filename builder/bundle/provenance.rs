@@ -18,9 +18,9 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 
 /// The type of a statement.
-pub const STATEMENT: &str = "https://in-toto.io/Statement/v1";
+const STATEMENT: &str = "https://in-toto.io/Statement/v1";
 /// The type of its predicate.
-pub const PREDICATE: &str = "https://slsa.dev/provenance/v1";
+const PREDICATE: &str = "https://slsa.dev/provenance/v1";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::ProfileArgument;
+use super::key::write_pair;
 use super::print::Printer;
 use super::seed::SeedArguments;
 use crate::build::{self, Plan};
@@ -49,8 +50,7 @@ impl NewArguments {
                 .advise("take rsa-3072, which every iPXE checks, or ecdsa-p256"));
         }
         let key = PrivateKey::generate(self.algorithm)?;
-        disk::write_new(file, key.pem(KeyEncoding::Pkcs8)?.as_bytes(), Access::Private)?;
-        disk::write_new(public, key.public()?.pem()?.as_bytes(), Access::Public)?;
+        write_pair((file, key.pem(KeyEncoding::Pkcs8)?.as_bytes()), (public, key.public()?.pem()?.as_bytes()))?;
         let kind = self.algorithm.to_string();
         printer.report(&json!({ "key": file, "public": public, "algorithm": kind }), || {
             let (file, public) = (file.display(), public.display());

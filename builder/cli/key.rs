@@ -1,6 +1,6 @@
 //! `key new`: makes a signing key in minisign's format.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -45,8 +45,7 @@ impl Key {
         let password = new.password.load()?;
         let key = SecretKey::generate()?;
         let text = key.to_text(password.as_deref().map(Vec::as_slice))?;
-        disk::write_new(&new.file, text.as_bytes(), Access::Private)?;
-        disk::write_new(&public_path, key.public().to_text().as_bytes(), Access::Public)?;
+        write_pair((&new.file, text.as_bytes()), (&public_path, key.public().to_text().as_bytes()))?;
         let id = key.public().key_id().to_string();
         printer.report(&json!({ "key": new.file, "public": public_path, "id": id }), || {
             format!(
@@ -56,4 +55,10 @@ impl Key {
             )
         })
     }
+}
+
+/// Writes a secret key and its public key; both, or none.
+pub(super) fn write_pair((file, secret): (&Path, &[u8]), (public_file, public): (&Path, &[u8])) -> Result<()> {
+    disk::write_new(file, secret, Access::Private)?;
+    disk::write_new(public_file, public, Access::Public).or_else(|error| disk::remove_file(file).and(Err(error)))
 }

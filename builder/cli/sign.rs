@@ -8,11 +8,13 @@ use serde_json::json;
 
 use super::password::PasswordArgument;
 use super::print::Printer;
-use crate::bundle::signing::{self, Answer, Keep, Request, Signed, Subject};
+use super::verify::trusted;
+use crate::bundle::signing::{self, Answer, Keep, Placed, Request, Signed, Subject};
 use crate::disk::{self, Access, Kind};
+use crate::epoch::{Duration, Epoch};
 use crate::error::{Error, Result};
-use crate::pki::CodeSigner;
-use crate::sign::{SecretKey, Signer, SshSigner, TrustedKey};
+use crate::pki::{CodeSigner, Term};
+use crate::sign::{SecretKey, Signer, SshSigner};
 
 /// The most bytes that a key's file may have.
 const LARGEST_KEY: u64 = 8192;
@@ -76,7 +78,8 @@ impl Sign {
     }
 
     fn sign(&self, printer: &Printer) -> Result<()> {
-        let (signers, boot) = (self.signers()?, self.boot()?);
+        let boot = self.boot()?;
+        let signers = self.signers(boot.is_some())?;
         let subject = Subject::of_release(&self.release)?;
         let signed = subject.sign(&signers, boot.as_ref())?;
         self.place(&subject, &signed, printer)
@@ -100,20 +103,16 @@ impl Sign {
         // Before anybody types a password or touches a token.
         printer.note(&format!("signing {}", subject.summary()));
         let boot = self.boot()?;
-        let signed = subject.sign(&self.signers()?, boot.as_ref())?;
+        let signed = subject.sign(&self.signers(boot.is_some())?, boot.as_ref())?;
         disk::write(path, &Answer::of(&subject, &signed, boot.as_ref())?.to_text()?, Access::Public)?;
         let (identity, keys) = (subject.manifest.identity(), keys(&signed));
         printer.report(&json!({ "identity": identity, "keys": keys, "answer": path }), || {
-            format!("signed {} with {}: {}\n", subject.summary(), keys.join(", "), path.display())
+            format!("signed {} {}: {}\n", subject.summary(), by(&signed), path.display())
         })
     }
 
     fn attach(&self, printer: &Printer) -> Result<()> {
-        let trusted = |path: &PathBuf| {
-            let text = disk::read_text(path, LARGEST_KEY)?;
-            TrustedKey::parse(&text).map_err(|error| error.context(path.display()))
-        };
-        let trusted = self.key.iter().map(trusted).collect::<Result<Vec<_>>>()?;
+        let trusted = self.key.iter().map(|path| trusted(path)).collect::<Result<Vec<_>>>()?;
         let subject = Subject::of_release(&self.release)?;
         let mut signed = Signed::default();
         for path in &self.attach {
@@ -132,11 +131,13 @@ impl Sign {
 
     fn place(&self, subject: &Subject, signed: &Signed, printer: &Printer) -> Result<()> {
         let keep = if self.add { Keep::All } else { Keep::None };
-        let paths = signing::place(&self.release, subject, signed, keep)?;
+        let Placed { new, gone } = signing::place(&self.release, subject, signed, keep)?;
         let (identity, keys) = (subject.manifest.identity(), keys(signed));
-        printer.report(&json!({ "identity": identity, "keys": keys, "signatures": paths }), || {
-            let files: String = paths.iter().map(|path| format!("  {}\n", path.display())).collect();
-            format!("signed {identity} with key {}:\n{files}", keys.join(", "))
+        printer.report(&json!({ "identity": identity, "keys": keys, "signatures": new, "removed": gone }), || {
+            let list = |paths: &[PathBuf], what: &str| -> String {
+                paths.iter().map(|path| format!("  {what}{}\n", path.display())).collect()
+            };
+            format!("signed {identity} {}:\n{}{}", by(signed), list(&new, ""), list(&gone, "removed "))
         })
     }
 
@@ -145,12 +146,16 @@ impl Sign {
         let (Some(key), Some(chain)) = (&self.boot_key, &self.boot_certificate) else { return Ok(None) };
         let text = disk::read_private(key, LARGEST_PEM)?;
         let signer = CodeSigner::parse(&text, &disk::read(chain, LARGEST_PEM)?);
-        signer.map(Some).map_err(|error| error.context(key.display()))
+        let signer = signer.map_err(|error| error.context(key.display()))?;
+        // What has ended starts no machine.
+        let now = Term { at: Epoch::now()?, least: Duration::default() };
+        let dates = signer.chain().iter().try_for_each(|certificate| now.check(certificate));
+        dates.map(|()| Some(signer)).map_err(|error| error.context(chain.display()))
     }
 
-    /// Everybody who is to sign.
-    fn signers(&self) -> Result<Vec<Signer>> {
-        if self.key.is_empty() && self.ssh_key.is_empty() {
+    /// Everybody who is to sign the lists; nobody need, where boot files are signed.
+    fn signers(&self, boot: bool) -> Result<Vec<Signer>> {
+        if self.key.is_empty() && self.ssh_key.is_empty() && !boot {
             return Err(Error::usage("no key is given to sign with").advise("give one with --key or --ssh-key"));
         }
         let password = self.password.load()?;
@@ -176,6 +181,16 @@ impl Sign {
             signers.push(Signer::Ssh(SshSigner::new(key)?));
         }
         Ok(signers)
+    }
+}
+
+/// By whom, in words.
+fn by(signed: &Signed) -> String {
+    let boot = if signed.boot.is_empty() { "" } else { "its boot files" };
+    match keys(signed).join(", ") {
+        keys if keys.is_empty() => boot.to_owned(),
+        keys if boot.is_empty() => format!("with key {keys}"),
+        keys => format!("with key {keys}, and {boot}"),
     }
 }
 

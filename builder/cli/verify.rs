@@ -133,6 +133,7 @@ impl Verify {
     fn authorities(&self) -> Result<Vec<Certificate>> {
         let mut authorities = Vec::new();
         for path in &self.boot_authority {
+            check_unwritable(path)?;
             let found = disk::read(path, LARGEST_PEM).and_then(|bytes| Certificate::parse(&bytes));
             authorities.extend(found.map_err(|error| error.context(path.display()))?);
         }
@@ -159,13 +160,19 @@ fn by(keys: &[String]) -> String {
     }
 }
 
-/// A public key out of its file. Whoever may write there decides what is trusted.
-fn trusted(path: &Path) -> Result<TrustedKey> {
+/// A public key out of its file.
+pub(super) fn trusted(path: &Path) -> Result<TrustedKey> {
+    check_unwritable(path)?;
+    let text = disk::read_text(path, LARGEST_KEY)?;
+    TrustedKey::parse(&text).map_err(|error| error.context(path.display()))
+}
+
+/// Whoever may write a file that is trusted decides what is.
+fn check_unwritable(path: &Path) -> Result<()> {
     let mode = disk::look_open(&disk::open(path)?)?.mode;
     if mode & 0o002 != 0 {
         let message = format!("{} is trusted, and anybody may write to it (mode {mode:04o})", path.display());
         return Err(Error::trust(message).advise(format!("check it, then `chmod o-w {}`", path.display())));
     }
-    let text = disk::read_text(path, LARGEST_KEY)?;
-    TrustedKey::parse(&text).map_err(|error| error.context(path.display()))
+    Ok(())
 }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use crate::epoch::Epoch;
 use crate::error::{Error, Faults, Result, visible};
+use crate::label::is_label;
 
 /// Who a certificate is for. Kubernetes reads CN as the user and every O as a group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -302,11 +303,6 @@ fn dns_name(name: &str) -> Result<()> {
         return wrong("its wildcard has fewer than two labels after it", "name the hosts");
     }
     Ok(())
-}
-
-fn is_label(label: &str) -> bool {
-    let inside = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
-    (1..=63).contains(&label.len()) && label.bytes().all(inside) && !label.starts_with('-') && !label.ends_with('-')
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ use crate::digest::Digest;
 use crate::document::{self, Data, Field, Placed, Table, Value};
 use crate::epoch::Epoch;
 use crate::error::{Error, Faults, Result};
+use crate::label::is_label;
 use crate::overlay::{Engine, Global, Scope};
 
 pub use boot::{BaseDeclaration, BaseFile, BootDeclaration, DebianDeclaration};
@@ -236,13 +237,8 @@ fn check_twice<'a>(what: &str, names: impl Iterator<Item = &'a Placed<String>>, 
     }
 }
 
-/// Names become file names, host names and parts of certificates: RFC 1123 labels.
 fn check_name(what: &str, name: &Placed<String>, faults: &mut Faults) {
-    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let edge = |c: char| inner(c) && c != '-';
-    let fine =
-        (1..=63).contains(&name.len()) && name.chars().all(inner) && name.starts_with(edge) && name.ends_with(edge);
-    if !fine {
+    if !is_label(name) {
         let message = format!("{what} is a DNS label (a-z, 0-9, `-` inside, at most 63), not `{}`", name.value);
         faults.push(Error::usage(message).at(&name.place));
     }

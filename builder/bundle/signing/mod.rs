@@ -16,12 +16,12 @@ use super::provenance::statement;
 use super::verify::{Part, check_sums, identity_comment, signatures};
 use super::{MANIFEST, Manifest, PROVENANCE, PUBLIC, SECRETS, Sums, fetched};
 use crate::digest::Digest;
-use crate::disk;
+use crate::disk::{self, Kind};
 use crate::error::{Error, Result};
 use crate::pki::CodeSigner;
 use crate::sign::{Detached, Scheme, Signature, Signer, TrustedKey, dsse};
 
-pub use place::{Keep, place};
+pub use place::{Keep, Placed, place};
 pub use request::{Answer, Request};
 
 /// The largest manifest, in bytes.
@@ -77,7 +77,7 @@ impl Subject {
     /// Of a release that is whole: what is signed is what is there, so a damaged one gets no signature.
     pub fn of_release(release: &Path) -> Result<Subject> {
         let public = release.join(PUBLIC);
-        if disk::kind(&public)?.is_none() {
+        if disk::kind(&public)? != Some(Kind::Directory) {
             let message = format!("{} is no release: it has no {PUBLIC}/", release.display());
             return Err(Error::usage(message).advise(format!("give the directory that {PUBLIC}/ is in")));
         }
@@ -85,8 +85,10 @@ impl Subject {
         for part in [Part::Public, Part::Secrets] {
             let directory = release.join(part.name());
             // A release may be signed where its secrets never come.
-            if part == Part::Secrets && disk::kind(&directory)?.is_none() {
-                continue;
+            match disk::kind(&directory)? {
+                Some(Kind::Directory) => {}
+                None => continue,
+                Some(_) => return Err(Error::policy(format!("{} is no directory", directory.display()))),
             }
             // What a killed signer left is none of the release's files.
             disk::sweep(&directory)?;

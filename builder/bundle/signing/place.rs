@@ -1,6 +1,5 @@
 //! Where signature files go. All of them are written beside their places and flushed first; then each takes its name in
-//! one step. So whatever fails before leaves everything as it was, and no name of a signature ever has anything but a
-//! whole signature of the list beside it.
+//! one step. So whatever fails before leaves everything as it was, and no name of a signature ever has a part of one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
@@ -11,11 +10,20 @@ use crate::bundle::verify::signatures::{self, Found};
 use crate::bundle::verify::summed::Directory;
 use crate::bundle::verify::{Part, envelopes};
 use crate::bundle::{CMS, ENVELOPES, PUBLIC, SUMS};
-use crate::disk::{self, Access, Kind, Staged, StagedDirectory};
+use crate::disk::{self, Access, Staged, StagedDirectory};
 use crate::error::{Class, Error, Result};
 use crate::sign::Signature;
 
-/// What becomes of the signatures that are there.
+/// What became of a release's signatures: the paths of those that are new, and of those that are gone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Placed {
+    /// New.
+    pub new: Vec<PathBuf>,
+    /// Gone.
+    pub gone: Vec<PathBuf>,
+}
+
+/// What becomes of the signatures of a list that is signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
     /// They stay (`--add`).
@@ -31,8 +39,12 @@ enum Ready {
     Directory(PathBuf, StagedDirectory),
 }
 
-/// Puts what was signed in place; the paths of all of it. A part for which there is nothing is left as it is.
-pub fn place(release: &Path, subject: &Subject, signed: &Signed, keep: Keep) -> Result<Vec<PathBuf>> {
+/// Puts what was signed in place. A part for which there is nothing is left as it is, and so are the signatures of boot
+/// files if there are no new ones: a release's files do not change, so they hold.
+pub fn place(release: &Path, subject: &Subject, signed: &Signed, keep: Keep) -> Result<Placed> {
+    if signed.lists.is_empty() && signed.boot.is_empty() {
+        return Err(Error::usage("there is no signature in it"));
+    }
     let (mut ready, mut stale) = (Vec::new(), Vec::new());
     for list in &subject.lists {
         let signatures: Vec<_> =
@@ -51,10 +63,12 @@ pub fn place(release: &Path, subject: &Subject, signed: &Signed, keep: Keep) -> 
             for (name, signature) in named {
                 ready.push(stage(directory.join(name), signature.text.as_bytes(), list.part)?);
             }
+            if list.part == Part::Public {
+                ready.extend(envelopes(&directory, subject, signed, keep, &mut stale)?);
+            }
         }
-        if list.part == Part::Public {
-            ready.extend(envelopes(&directory, subject, signed, keep, &mut stale)?);
-            ready.extend(boot(&directory, signed, keep, &mut stale)?);
+        if list.part == Part::Public && !signed.boot.is_empty() {
+            ready.push(boot(&directory, signed)?);
         }
         // Somebody may have built it again in the meantime.
         match disk::read(&directory.join(SUMS), list.text.len() as u64) {
@@ -66,17 +80,17 @@ pub fn place(release: &Path, subject: &Subject, signed: &Signed, keep: Keep) -> 
             }
         }
     }
-    let mut placed = Vec::new();
+    let mut placed = Placed::default();
     for ready in ready {
-        placed.push(match ready {
+        placed.new.push(match ready {
             Ready::File(path, file) => file.persist(&path).map(|()| path)?,
             Ready::Directory(path, directory) => directory.persist(&path, Access::Public).map(|()| path)?,
         });
     }
     for path in stale {
-        match disk::kind(&path)? {
-            Some(Kind::Directory) => disk::remove_directory(&path)?,
-            _ => disk::remove_file(&path)?,
+        if disk::kind(&path)?.is_some() {
+            disk::remove_file(&path)?;
+            placed.gone.push(path);
         }
     }
     Ok(placed)
@@ -102,6 +116,7 @@ fn envelopes(
             lines.push(line.clone());
         }
     }
+    at_most(envelopes::MOST, lines.len(), ENVELOPES)?;
     match lines.is_empty() {
         true => {
             stale.push(directory.join(ENVELOPES));
@@ -112,20 +127,23 @@ fn envelopes(
 }
 
 /// The directory of the boot files' signatures, which all are of one signer.
-fn boot(directory: &Path, signed: &Signed, keep: Keep, stale: &mut Vec<PathBuf>) -> Result<Option<Ready>> {
-    if signed.boot.is_empty() {
-        if keep == Keep::None {
-            stale.push(directory.join(CMS));
-        }
-        return Ok(None);
-    }
+fn boot(directory: &Path, signed: &Signed) -> Result<Ready> {
     let staged = StagedDirectory::in_directory(directory)?;
     for (path, signature) in &signed.boot {
         let path = staged.path().join(path);
         disk::create_directories(path.parent().unwrap_or(staged.path()), Access::Public)?;
         disk::write(&path, signature, Access::Public)?;
     }
-    Ok(Some(Ready::Directory(directory.join(CMS), staged)))
+    Ok(Ready::Directory(directory.join(CMS), staged))
+}
+
+/// That there are no more than `verify` reads.
+fn at_most(most: usize, count: usize, name: &str) -> Result<()> {
+    match count <= most {
+        true => Ok(()),
+        false => Err(Error::usage(format!("{PUBLIC}/{name} would have {count} signatures, more than {most}"))
+            .advise("remove those of keys that nobody trusts")),
+    }
 }
 
 fn stage(path: PathBuf, bytes: &[u8], part: Part) -> Result<Ready> {
@@ -171,5 +189,7 @@ fn names<'a>(kept: &[Found], made: &[&'a Signature]) -> Result<BTreeMap<String, 
         };
         named.insert(name, signature);
     }
+    let kept = kept.iter().filter(|found| !named.contains_key(&found.name)).count();
+    at_most(signatures::MOST, kept + named.len(), SUMS)?;
     Ok(named)
 }

@@ -29,14 +29,20 @@ pub enum Boot {
 /// Checks them; by the authorities that were asked for, if any were.
 pub(super) fn check(public: &Summed, manifest: &Manifest, asked: &Asked) -> Result<Boot> {
     let directory = public.directory();
-    if !directory.has(CMS)? {
-        return match asked.boot.is_empty() {
-            true => Ok(Boot::Unsigned),
-            false => Err(Error::trust(format!("{} is missing: no boot file is signed", directory.name(CMS)))
-                .advise("sign them: mastermold sign RELEASE --boot-key K --boot-certificate CHAIN")),
-        };
-    }
     let files = fetched(manifest, &public.sums)?;
+    match directory.kind(CMS)? {
+        Some(Kind::Directory) => {}
+        // Told by whoever looks at all files.
+        Some(_) => return Ok(Boot::Unsigned),
+        None if asked.boot.is_empty() => return Ok(Boot::Unsigned),
+        None => {
+            let message = format!("{} is missing: no boot file is signed", directory.name(CMS));
+            return Err(Error::trust(message).advise(match files.is_empty() {
+                true => "no machine starts from this release: leave out --boot-authority",
+                false => "sign them: mastermold sign RELEASE --boot-key K --boot-certificate CHAIN",
+            }));
+        }
+    }
     let mut findings = Findings::default();
     let present = present(public, &files, &mut findings)?;
     if asked.boot.is_empty() {

@@ -7,9 +7,10 @@ use crate::bundle::{ENVELOPES, PROVENANCE};
 use crate::error::{Error, Result};
 use crate::sign::{KeyId, PublicKey, TrustedKey, dsse};
 
-/// The most bytes of all envelopes, and the most envelopes.
+/// The most bytes of all envelopes.
 const LONGEST: u64 = 128 << 20;
-const MOST: usize = 64;
+/// The most envelopes.
+pub(in crate::bundle) const MOST: usize = 64;
 
 /// Which of `keys` signed the provenance. That nobody did is no fault: not everybody has a key of minisign.
 pub(super) fn check(public: &Summed, keys: &[TrustedKey]) -> Result<Vec<KeyId>> {
@@ -37,7 +38,7 @@ pub(super) fn check(public: &Summed, keys: &[TrustedKey]) -> Result<Vec<KeyId>> 
 
 /// The envelopes, each a line with its LF; none if there is no file.
 pub(in crate::bundle) fn read(directory: &Directory) -> Result<Vec<String>> {
-    if !directory.has(ENVELOPES)? {
+    if directory.kind(ENVELOPES)?.is_none() {
         return Ok(Vec::new());
     }
     let bad = |what: &str| Error::trust(format!("{} {what}", directory.name(ENVELOPES)));

@@ -10,7 +10,7 @@ use crate::sign::{self, Detached, Scheme, TrustedKey};
 /// The most bytes that a signature file has.
 const LONGEST: u64 = 16 << 10;
 /// The most signature files that a part has, so that strangers' ones cannot keep a verifier busy.
-const MOST: usize = 64;
+pub(in crate::bundle) const MOST: usize = 64;
 
 /// The name of a signature file: the first one of its scheme has no id.
 pub(in crate::bundle) fn name(scheme: Scheme, id: Option<&str>) -> String {

@@ -50,9 +50,9 @@ impl Directory {
         format!("{}/{file}", self.name)
     }
 
-    /// Whether anything has this name.
-    pub fn has(&self, file: &str) -> Result<bool> {
-        Ok(disk::kind(&self.path.join(file))?.is_some())
+    /// What has this name, if anything has.
+    pub fn kind(&self, file: &str) -> Result<Option<Kind>> {
+        disk::kind(&self.path.join(file))
     }
 
     /// The names in it, sorted.
@@ -74,7 +74,7 @@ impl Directory {
 
     /// The exact bytes of SHA256SUMS.
     pub fn list(&self) -> Result<Vec<u8>> {
-        if !self.has(SUMS)? {
+        if self.kind(SUMS)?.is_none() {
             return Err(Error::integrity(format!("{} is missing", self.name(SUMS))).advise(AGAIN));
         }
         self.read(SUMS, LONGEST)

@@ -31,10 +31,11 @@ fn signed_with_another_comment() {
 #[test]
 fn manifests_that_contradict() {
     type Change = fn(&mut Manifest);
-    let changes: [(Change, Class, &str); 23] = [
+    let changes: [(Change, Class, &str); 24] = [
         (|manifest| manifest.artifacts[0].size += 1, Class::Integrity, "and the release's manifest says"),
         (|manifest| manifest.artifacts[0].sha256 = Digest::of(b""), Class::Integrity, "another in the manifest"),
         (|manifest| manifest.artifacts[0].path = "public/../x".into(), Class::Policy, "an archive at `public/../x`"),
+        (|manifest| manifest.cluster = "prod version=9".into(), Class::Integrity, "has no valid cluster's name"),
         (|manifest| manifest.nodes[0].name = "..".into(), Class::Policy, "a node named `..`"),
         (|manifest| manifest.nodes[0].name = "a/b".into(), Class::Policy, "a node named `a/b`"),
         (|manifest| applied(manifest, 0, "public/master-1/node.cpio.gz"), Class::Trust, "of another node"),

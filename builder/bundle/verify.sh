@@ -5,16 +5,20 @@
 #
 # As `mastermold verify` does: the signatures by keys that are given here, then every file by the signed sums, and that there
 # is nothing else; then that it is the release that was asked for. What is in the archives is covered by their sums; their
-# entries are not compared with the manifests, and no certificate's dates are judged: mastermold does that.
+# entries are not compared with the manifests, and no certificate's dates are judged: mastermold does that. It also judges
+# signatures of OpenSSH (.sshsig), envelopes of the provenance (.intoto.jsonl) and signatures of boot files (below
+# SHA256SUMS.cms/): here only their names are looked at.
 #
 # This file lies in the release, and who changes a release can change it: compare it with one from elsewhere, or read it.
 # Every release of one mastermold has the same one.
 #
 # Exit: 0 all is well; 2 usage; 3 bytes are not what was signed; 4 not signed, or another release than asked for;
-# 5 something is missing here; 8 what no release holds.
+# 5 something is missing here; 8 a symlink, FIFO or device, or a directory for the sums or a signature.
 LC_ALL=C
 export LC_ALL
 umask 077
+# With it `cd` goes elsewhere than it is told.
+unset CDPATH
 set -fu
 
 out() { # CLASS MESSAGE
@@ -23,7 +27,7 @@ out() { # CLASS MESSAGE
 }
 usage() { out 2 "$1; usage: sh verify.sh [--release DIR] [--cluster NAME] [--node NAME] [--version V] [--min-version V] [--threshold N] KEY.pub..."; }
 
-release= cluster= node= version= least= threshold=1 keys=
+release= cluster= node= version= least= threshold=1 keys= points=
 while [ $# -gt 0 ]; do
     case $1 in
         --release | --cluster | --node | --version | --min-version | --threshold)
@@ -47,8 +51,9 @@ while [ $# -gt 0 ]; do
             case $key in RW[Q-T]*) ;; *) out 2 "$1 is no public key of minisign" ;; esac
             [ ${#key} -eq 56 ] || out 2 "$1 is no public key of minisign"
             case $key in *[!A-Za-z0-9+/]*) out 2 "$1 is no public key of minisign" ;; esac
-            # A key that is given twice is one key.
-            case " $keys " in *" $key "*) ;; *) keys="$keys $key" ;; esac
+            keys="$keys $key"
+            # Its holder may choose the id anew, and has one key all the same: what counts is behind the id.
+            case " $points " in *" ${key#??????????????} "*) ;; *) points="$points ${key#??????????????}" ;; esac
             shift
             ;;
     esac
@@ -56,7 +61,7 @@ done
 [ -n "$keys" ] || usage "give a public key that you have from elsewhere"
 case $threshold in '' | 0* | *[!0-9]* | ????*) usage "--threshold is a number from 1 on" ;; esac
 given=0
-for key in $keys; do given=$((given + 1)); done
+for point in $points; do given=$((given + 1)); done
 [ "$threshold" -le "$given" ] || usage "$threshold keys must have signed, and $given different ones are given"
 for number in "$version" "$least"; do
     case $number in *[!0-9.]* | .* | *. | *..*) usage "$number is no version" ;; esac
@@ -64,8 +69,9 @@ done
 if [ -z "$release" ]; then
     case $0 in */*) release=${0%/*}/.. ;; *) release=.. ;; esac
 fi
+case $release in -*) release=./$release ;; esac
 [ -d "$release/public" ] || out 2 "$release is no release: it has no public/"
-cd "$release" || out 5 "$release cannot be entered"
+cd -P "$release" || out 5 "$release cannot be entered"
 for program in awk cat cut find grep head mktemp rm sed sha256sum sort tail tr wc; do
     command -v "$program" >/dev/null || out 5 "there is no $program"
 done
@@ -80,7 +86,7 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
-# signed_by KEY FILE SIGNATURE: whether it is, without a look at the signature's comments. Sets nothing.
+# signed_by KEY FILE SIGNATURE: whether it is, and its trusted comment with it.
 signed_by() {
     if [ "$by" = minisign ]; then
         minisign -Vq -P "$1" -m "$2" -x "$3" >/dev/null 2>&1
@@ -102,46 +108,66 @@ bytes() { printf '%s\n' "$1" | openssl base64 -d -A | tail -c "+$2" | head -c "$
 
 # signed PART: so many of the keys signed its sums, all saying the same; sets `said` and `good`.
 signed() {
-    part=$1 good=0 said=
-    [ -f "$part/SHA256SUMS" ] || out 3 "$part/SHA256SUMS is missing"
+    part=$1 good=0 said= signatures= signers=
+    [ -e "$part/SHA256SUMS" ] || [ -L "$part/SHA256SUMS" ] || out 3 "$part/SHA256SUMS is missing"
+    plain "$part/SHA256SUMS"
     set +f
     set -- "$part"/SHA256SUMS.minisig "$part"/SHA256SUMS.*.minisig
     set -f
-    any=
-    for key in $keys; do
-        for signature; do
-            [ -e "$signature" ] || continue
-            any=1
-            strict "$signature"
-            [ "$(key_id "$(sed -n 2p "$signature")")" = "$(key_id "$key")" ] || continue
-            signed_by "$key" "$part/SHA256SUMS" "$signature" || out 4 "$signature is not a signature of $part/SHA256SUMS by the key that it names"
-            comment=$(sed -n '3s/^trusted comment: //p' "$signature")
-            [ "$comment" = "${said:-$comment}" ] || out 4 "$part/SHA256SUMS is signed as \`$said\` and as \`$comment\`"
-            said=$comment good=$((good + 1))
+    # All are as they should be before any is believed.
+    for signature; do
+        id=${signature#"$part"/SHA256SUMS.}
+        id=${id%minisig}
+        id=${id%.}
+        # Other names are none of a signature's: `whole` refuses them.
+        case $id in *[!0-9A-Fa-f]* | ?????????????????*) continue ;; esac
+        [ -e "$signature" ] || [ -L "$signature" ] || continue
+        strict "$signature"
+        [ -z "$id" ] || [ "$id" = "$(key_id "$(sed -n 2p "$signature")")" ] || out 4 "$signature is by another key than its name says"
+        signatures="$signatures $signature"
+    done
+    [ -n "$signatures" ] || out 4 "$part/ is not signed with minisign"
+    for signature in $signatures; do
+        id=$(key_id "$(sed -n 2p "$signature")") named= point=
+        # Two keys may have one id: it is by that which verifies it.
+        for key in $keys; do
+            [ "$(key_id "$key")" = "$id" ] || continue
+            named=1
+            signed_by "$key" "$part/SHA256SUMS" "$signature" || continue
+            point=${key#??????????????}
             break
         done
+        [ -n "$named" ] || continue
+        [ -n "$point" ] || out 4 "$signature is not a signature of $part/SHA256SUMS by the key that it names"
+        comment=$(sed -n '3s/^trusted comment: //p' "$signature")
+        [ "$good" -eq 0 ] || [ "$comment" = "$said" ] || out 4 "$part/SHA256SUMS is signed as \`$said\` and as \`$comment\`"
+        said=$comment
+        case " $signers " in *" $point "*) ;; *) signers="$signers $point" good=$((good + 1)) ;; esac
     done
-    [ -n "$any" ] || out 4 "$part/ is not signed with minisign"
     [ "$good" -ge "$threshold" ] || out 4 "$part/SHA256SUMS is signed by $good of the given keys, and $threshold must have"
 }
 # signed_as PART IDENTITY: what was said is that.
 signed_as() { [ "$said" = "$2" ] || out 4 "$1/SHA256SUMS is signed as \`$said\`, and should be as \`$2\`"; }
 
-# key_id BASE64: the name of a key, 8 bytes behind 2 of the algorithm: what is left of the third letter (which begins alike in
-# keys and signatures), ten letters, and the upper quarter of the next.
+# key_id BASE64: the name of a key as minisign prints it, which is in keys and signatures alike: behind 2 bytes of the
+# algorithm 8 of a little-endian number, from the last two bits of the third letter to the first two of the fourteenth.
 key_id() {
-    printf '%.11s' "${1#??}"
-    case $1 in
-        ?????????????[A-P]*) echo 0 ;;
-        ?????????????[Q-Za-f]*) echo 1 ;;
-        ?????????????[g-v]*) echo 2 ;;
-        *) echo 3 ;;
-    esac
+    awk -v base64="$1" 'BEGIN {
+        letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+        for (i = 3; i <= 14; i++) {
+            letter = index(letters, substr(base64, i, 1)) - 1
+            if (i == 3) { value = letter % 4; unit = 4 } else { value = value * 64 + letter; unit *= 64 }
+            if (unit >= 256) { unit /= 256; id = sprintf("%02X", int(value / unit)) id; value %= unit }
+        }
+        sub(/^0+/, "", id)
+        print (id == "" ? 0 : id)
+    }'
 }
 
+plain() { [ ! -L "$1" ] && [ -f "$1" ] || out 8 "$1 is no plain file"; }
 # strict SIGNATURE: four lines, as minisign writes them, and nothing else.
 strict() {
-    [ ! -L "$1" ] && [ -f "$1" ] || out 8 "$1 is no plain file"
+    plain "$1"
     [ "$(wc -c <"$1")" -le 4608 ] || out 4 "$1 is longer than a signature of minisign"
     # One `.` for each of four lines that are as they should be; any other line, or a last one that does not end, is an `x`.
     shape=$(sed -n \
@@ -153,10 +179,15 @@ strict() {
     [ "$shape" = .... ] && [ "$(tail -c 1 "$1" | wc -l)" -eq 1 ] || out 4 "$1 is not a signature of minisign"
 }
 
-# without A B: the first line of A that is none of B.
-without() {
-    awk -v other="$2" 'BEGIN { while ((read = (getline line <other)) > 0) known[line]; if (read < 0) exit 1 }
-        !($0 in known) { print; exit }' "$1"
+# only A B CLASS BEFORE AFTER: every line of A is one of B; else it is out, and says the first that is none.
+only() {
+    line=$(awk -v other="$2" 'BEGIN { while ((read = (getline line <other)) > 0) known[line]; if (read < 0) exit 1 }
+        !($0 in known) { print; exit 9 }' "$1")
+    case $? in
+        0) ;;
+        9) out "$3" "$4$line$5" ;;
+        *) out 5 "awk failed" ;;
+    esac
 }
 
 # whole PART: exactly the files of its sums, each with its digest.
@@ -170,22 +201,25 @@ whole() {
         out 3 "$sums is not as mastermold writes it"
     fi
     find "$1" ! -type f ! -type d >"$work/there" || out 5 "$1 cannot be read"
-    odd=$(head -n 1 "$work/there")
-    [ -z "$odd" ] || out 8 "$odd is neither a file nor a directory"
+    [ ! -s "$work/there" ] || out 8 "$(head -n 1 "$work/there") is neither a file nor a directory"
     cut -c 67- "$sums" >"$work/listed"
+    cat "$work/listed" >"$work/allowed"
+    # Boot files' signatures are of files of public/, and of secret archives, which the manifest names.
+    if [ "$1" = public ]; then
+        sed 's|^|SHA256SUMS.cms/|' "$work/listed"
+        [ ! -f public/manifest.json ] || tr , '\n' <public/manifest.json | sed -n 's|.*"path":"\(secrets/[^"]*\)".*|SHA256SUMS.cms/\1|p'
+    fi >>"$work/allowed"
     (cd "$1" && find . -type f ! -path './SHA256SUMS') >"$work/there" || out 5 "$1 cannot be read"
-    signatures='minisig\|sshsig\|[0-9A-Fa-f]\{1,16\}\.\(minisig\|sshsig\)'
-    [ "$1" = secrets ] || signatures="$signatures\\|intoto\\.jsonl\\|cms/.*"
-    sed 's|^\./||' "$work/there" | grep -v "^SHA256SUMS\\.\\($signatures\\)\$" >"$work/files"
-    missing=$(without "$work/listed" "$work/files") || out 5 "awk failed"
-    [ -z "$missing" ] || out 3 "$1/$missing is missing"
-    extra=$(without "$work/files" "$work/listed") || out 5 "awk failed"
-    [ -z "$extra" ] || out 4 "$1/$extra is signed by nobody"
+    proofs='minisig\|sshsig\|[0-9A-Fa-f]\{1,16\}\.\(minisig\|sshsig\)'
+    [ "$1" = secrets ] || proofs="$proofs\\|intoto\\.jsonl"
+    sed 's|^\./||' "$work/there" | grep -v "^SHA256SUMS\\.\\($proofs\\)\$" >"$work/files"
+    only "$work/listed" "$work/files" 3 "$1/" " is missing"
+    only "$work/files" "$work/allowed" 4 "$1/" " is signed by nobody"
     # And no directory but those of its files.
-    awk -F / '{ path = "."; for (i = 1; i < NF; i++) print path = path "/" $i }' "$work/listed" >"$work/directories" || out 5 "awk failed"
-    (cd "$1" && find . -type d ! -name . ! -path './SHA256SUMS.cms*') >"$work/there" || out 5 "$1 cannot be read"
-    extra=$(without "$work/there" "$work/directories") || out 5 "awk failed"
-    [ -z "$extra" ] || out 4 "$1/${extra#./}/ is signed by nobody"
+    awk -F / '{ path = $1; for (i = 2; i <= NF; i++) { print path; path = path "/" $i } }' "$work/allowed" >"$work/directories" || out 5 "awk failed"
+    (cd "$1" && find . -type d ! -name .) >"$work/there" || out 5 "$1 cannot be read"
+    sed 's|^\./||' "$work/there" >"$work/files"
+    only "$work/files" "$work/directories" 4 "$1/" "/ is signed by nobody"
     (cd "$1" && sha256sum -c SHA256SUMS) >"$work/checked" 2>/dev/null && return
     changed=$(sed -n 's/: FAILED.*//p' "$work/checked" | head -n 1)
     # Another file's contents are no accident.
@@ -195,6 +229,10 @@ whole() {
     out 3 "$1/${changed:-SHA256SUMS} is not what was signed"
 }
 
+# A newline in a name would make it several lines to what comes, and other such bytes are orders to a terminal.
+find . ! -name . >"$work/there" || out 5 "$release cannot be read"
+grep -v '^\./[ -~]*$' "$work/there" >/dev/null
+[ $? -eq 1 ] || out 4 "a name in the release has bytes that are not printable ASCII"
 extra=$(find . ! -name . -prune ! -name public ! -name secrets | head -n 1)
 [ -z "$extra" ] || out 4 "${extra#./} is signed by nobody"
 for part in public secrets; do
@@ -203,8 +241,8 @@ done
 signed public
 case $said in *' part=secrets') out 4 "public/SHA256SUMS is signed as \`$said\`" ;; esac
 whole public
-# The manifest is written in one way.
-identity=$(sed -n '1s/^{"format":1,"tool":"[^"\\]*","cluster":"\([^"\\]*\)","version":"\([0-9.]*\)","epoch":"\([0-9TZ:-]*\)",.*/mastermold cluster=\1 version=\2 epoch=\3/p' public/manifest.json)
+# The manifest is written in one way; and a cluster's name is a DNS label, so that what is signed is read in one way.
+identity=$(sed -n '1s/^{"format":1,"tool":"[^"\\]*","cluster":"\([a-z0-9-]\{1,\}\)","version":"\([0-9.]*\)","epoch":"\([0-9TZ:-]*\)",.*/mastermold cluster=\1 version=\2 epoch=\3/p' public/manifest.json)
 [ -n "$identity" ] || out 3 "public/manifest.json is not as mastermold writes it"
 signed_as public "$identity"
 by_keys=$good secrets=absent

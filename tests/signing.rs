@@ -159,11 +159,15 @@ fn a_key_counts_once() {
     let desk = Desk::new();
     desk.must(&["sign", "release", "--key", "a.key", "--ssh-key", "s"]);
     let public = desk.at("release/public");
-    // The same signature in a second file, under a name that is its own.
-    let second = public.join(format!("SHA256SUMS.{}.minisig", desk.id("a")));
-    fs::copy(public.join("SHA256SUMS.minisig"), &second).unwrap();
+    // The same signature in a second file, under a name that is its own; in both parts, or the other one would be what fails.
+    let name = format!("SHA256SUMS.{}.minisig", desk.id("a"));
+    for part in ["public", "secrets"].map(|part| desk.at("release").join(part)) {
+        fs::copy(part.join("SHA256SUMS.minisig"), part.join(&name)).unwrap();
+    }
     desk.verify("1", &["a"]).unwrap();
     failed(desk.verify("2", &["a", "b"]), 4, "is signed by 1 of the 2 keys", &[]);
+    fs::remove_file(desk.at("release/secrets").join(&name)).unwrap();
+    let second = public.join(name);
     // Under the name of another key's.
     fs::rename(&second, public.join(format!("SHA256SUMS.{}.minisig", desk.id("b")))).unwrap();
     failed(desk.verify("1", &["a"]), 4, "and its file's name is of another", &[]);

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::print::{self, Printer};
 use super::seed::SeedArguments;
-use super::{FetchArguments, ProfileArgument, open_store};
+use super::{FetchArguments, MEMORY, ProfileArgument, open_store};
 use crate::build::{self, Building, Built, Means, Plan};
 use crate::bundle::{Existing, Outcome};
 use crate::epoch::{Duration, Epoch};
@@ -30,7 +30,7 @@ pub struct Build {
     #[command(flatten)]
     seed: SeedArguments,
     /// How much memory compression may take, whatever the input.
-    #[arg(long, value_name = "SIZE", default_value = "256MiB")]
+    #[arg(long, value_name = "SIZE", default_value = MEMORY)]
     memory: String,
     /// Refuse certificates that are not valid at this time (2026-11-01T00:00:00Z); the profile's epoch if not given.
     #[arg(long, value_name = "TIME")]

@@ -171,6 +171,8 @@ struct FetchArguments {
     jobs: Option<u16>,
 }
 
+/// How much memory compression may take if nothing else is said.
+const MEMORY: &str = "256MiB";
 /// How often a transfer is tried.
 const ATTEMPTS: u32 = 4;
 /// How long a server may be silent.

@@ -6,15 +6,12 @@ use clap::Args;
 
 use super::print::Printer;
 use super::seed::SeedArguments;
-use super::{ATTEMPTS, SILENCE, open_store};
+use super::{ATTEMPTS, MEMORY, SILENCE, open_store};
 use crate::build::{self, Means, Rebuilding, Rebuilt};
 use crate::epoch::Epoch;
 use crate::error::{Error, Result};
 use crate::profile::{Lock, Profile};
 use crate::store::Options;
-
-/// How much memory compression may take, as `build` does if nothing else is said.
-const MEMORY: u64 = 256 << 20;
 
 /// What a release is built from once more.
 #[derive(Debug, Args)]
@@ -23,6 +20,9 @@ pub struct RebuildArguments {
     /// every byte.
     #[arg(long, value_name = "PROFILE", value_hint = clap::ValueHint::FilePath)]
     rebuild: Option<PathBuf>,
+    /// How much memory compression may take while it builds, whatever the input.
+    #[arg(long, value_name = "SIZE", default_value = MEMORY, requires = "rebuild")]
+    memory: String,
     #[command(flatten)]
     seed: SeedArguments,
 }
@@ -36,6 +36,7 @@ impl RebuildArguments {
                 false => Ok(None),
             };
         };
+        let memory = build::sources::parse_size(&self.memory).map_err(|error| error.context("--memory"))?;
         let profile = Profile::load(file, Epoch::from_environment()?)?;
         let shown = profile.lock_file().display().to_string();
         let lock = Lock::load(&profile.project.join(profile.lock_file()), &shown)?;
@@ -44,7 +45,7 @@ impl RebuildArguments {
         })?;
         let seed = self.seed.load(&profile, lock.seed.as_deref())?;
         let options = Options { offline: true, jobs, attempts: ATTEMPTS, timeout: SILENCE, progress: printer };
-        let rebuilding = Rebuilding { means: Means { jobs, memory: MEMORY }, store: &open_store()?, options: &options };
+        let rebuilding = Rebuilding { means: Means { jobs, memory }, store: &open_store()?, options: &options };
         build::rebuild(release, &profile, &lock, &seed, &rebuilding).map(Some)
     }
 }

@@ -8,20 +8,25 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::{FlockOperation, Mode};
+use rustix::fs::{FlockOperation, Mode, OFlags};
 
 use super::{
-    Access, Kind, exchange, kind, names, parent, remove_directory, remove_file, rename, set_mode, sync_directory, walk,
+    Access, Kind, exchange, kind, look_open, parent, remove_directory, remove_file, rename, set_mode, sync_directory,
+    walk,
 };
 use crate::error::{Error, Result};
 
 /// The start of the name of every unfinished file and directory of ours.
 pub const UNFINISHED: &str = ".mastermold-";
+
+/// The bit of a directory's mode that lets only its owner remove a file in it (inode(7), S_ISVTX).
+const STICKY: u32 = 0o1000;
 
 /// How many names are tried before something must be wrong.
 const ATTEMPTS: u32 = 1000;
@@ -88,19 +93,44 @@ fn lock(file: &File) -> io::Result<bool> {
 }
 
 /// Removes what killed processes left in `directory`: unfinished files and directories that nobody has locked.
+///
+/// The directory may be everybody's (`TMPDIR`), and then a name of ours says nothing: a FIFO is not waited for, a symlink
+/// not followed, and neither is removed, as we make none; in a sticky directory, what is somebody else's is let alone. Anywhere
+/// else it is removed if it can be: who signs a release sweeps what another signer left in it.
 pub fn sweep(directory: &Path) -> Result<()> {
-    for name in names(directory)?.into_iter().filter(|name| name.starts_with(UNFINISHED)) {
-        let path = directory.join(&name);
-        let Ok(file) = File::open(&path) else { continue };
-        if lock(&file).is_ok_and(|locked| locked) {
-            match kind(&path)? {
-                Some(Kind::Directory) => remove_directory(&path)?,
-                Some(_) => remove_file(&path)?,
-                None => {}
-            }
+    let user = rustix::process::geteuid().as_raw();
+    let is_sticky = fs::metadata(directory).is_ok_and(|found| found.mode() & STICKY != 0);
+    for path in unfinished(directory)? {
+        let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits() as i32;
+        let Ok(file) = OpenOptions::new().read(true).custom_flags(flags).open(&path) else { continue };
+        let Ok(found) = look_open(&file) else { continue };
+        let is_ours = found.owner == user;
+        if (is_sticky && !is_ours) || !lock(&file).is_ok_and(|locked| locked) {
+            continue;
+        }
+        let removed = match found.kind {
+            Kind::Directory => remove_directory(&path),
+            Kind::File { .. } => remove_file(&path),
+            Kind::Symlink | Kind::Other => continue,
+        };
+        if is_ours {
+            removed?;
         }
     }
     Ok(())
+}
+
+/// What has an unfinished name in `directory`; nothing if there is no such directory.
+fn unfinished(directory: &Path) -> Result<Vec<PathBuf>> {
+    let failed = |error| Error::io("listing", directory, error);
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(failed)?,
+    };
+    let entries = entries.collect::<io::Result<Vec<_>>>().map_err(failed)?;
+    // What else lies there may have any name.
+    let is_unfinished = |entry: &fs::DirEntry| entry.file_name().as_bytes().starts_with(UNFINISHED.as_bytes());
+    Ok(entries.iter().filter(|entry| is_unfinished(entry)).map(fs::DirEntry::path).collect())
 }
 
 /// Replaces `path` by a file with these bytes. A reader sees the old file or the new one; a symlink at `path` is
@@ -258,7 +288,9 @@ impl Drop for StagedDirectory {
 
 #[cfg(test)]
 mod tests {
+    use super::super::names;
     use super::*;
+    use rustix::fs::{CWD, FileType};
     use std::os::unix::fs::PermissionsExt;
 
     fn mode(path: &Path) -> u32 {
@@ -332,5 +364,40 @@ mod tests {
         sweep(directory.path()).unwrap();
         assert_eq!(names(directory.path()).unwrap().len(), 2);
         assert!(alive.path().exists() && file.path.exists());
+    }
+
+    /// In a directory of everybody's, such as TMPDIR, anybody may put anything under a name of ours.
+    #[test]
+    fn what_is_none_of_ours_neither_stops_a_sweep_nor_is_swept() {
+        use std::os::unix::ffi::OsStringExt;
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(format!("{UNFINISHED}{name}"));
+        rustix::fs::mknodat(CWD, at("fifo"), FileType::Fifo, Mode::from_raw_mode(0o666), 0).unwrap();
+        std::os::unix::fs::symlink(directory.path(), at("link")).unwrap();
+        fs::write(directory.path().join(std::ffi::OsString::from_vec(b"\xff".to_vec())), "x").unwrap();
+        fs::write(at("ours"), "x").unwrap();
+        let (said, heard) = std::sync::mpsc::channel();
+        let path = directory.path().to_owned();
+        std::thread::spawn(move || said.send(sweep(&path)));
+        heard.recv_timeout(std::time::Duration::from_secs(20)).expect("it waits for the FIFO").unwrap();
+        assert!(kind(&at("fifo")).unwrap() == Some(Kind::Other) && kind(&at("link")).unwrap() == Some(Kind::Symlink));
+        assert_eq!(kind(&at("ours")).unwrap(), None);
+    }
+
+    /// Only root can make what is another's; as another user `tests/e2e/rebuild` meets root's.
+    #[test]
+    fn what_is_anothers_is_swept_but_where_only_its_owner_may() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        for (mode, is_swept) in [(0o777, true), (0o1777, false)] {
+            let directory = tempfile::tempdir().unwrap();
+            set_mode(directory.path(), mode).unwrap();
+            let path = directory.path().join(".mastermold-1-0");
+            fs::create_dir(&path).unwrap();
+            std::os::unix::fs::chown(&path, Some(12345), Some(12345)).unwrap();
+            sweep(directory.path()).unwrap();
+            assert_eq!(kind(&path).unwrap().is_none(), is_swept, "{mode:o}");
+        }
     }
 }

@@ -9,6 +9,7 @@
 //! Only what is in the release is in it: of a source, the members that a chosen machine has. Files of overlays stand in
 //! the machines' manifests; here the overlays are components.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{Read as _, Seek as _};
 
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::base::Bases;
 use super::plan::{NodePlan, Plan};
+use super::provenance;
 use super::sources::PlannedSource;
 use crate::bundle::manifest::FROM_SOURCE;
 use crate::digest::Digest;
@@ -151,11 +153,11 @@ impl<'a> Gathering<'a> {
 
     /// The component of a source itself.
     fn source(&mut self, wanted: &Wanted, locked: &Locked) -> Result<Id> {
-        let id = Id::of("source", &[&wanted.name, &wanted.from, &locked.sha256.to_string()]);
+        let planned = self.plan.sources.get(wanted).ok_or_else(|| unlocked(&wanted.name))?;
+        let id = source_id(wanted, &planned.location, locked);
         if self.inventory.components.contains_key(&id) {
             return Ok(id);
         }
-        let planned = self.plan.sources.get(wanted).ok_or_else(|| unlocked(&wanted.name))?;
         let mut component = describe(wanted, planned, locked);
         let alone = locked.members.is_empty();
         let pin = Pin { digest: locked.sha256, size: locked.size };
@@ -176,7 +178,7 @@ impl<'a> Gathering<'a> {
 
     fn member(&mut self, source: &Id, wanted: &Wanted, path: &str, pin: Pin) -> Result<Id> {
         let name = path.rsplit('/').next().unwrap_or(path);
-        let id = Id::of("part", &[name, &wanted.name, &wanted.from, path, &pin.digest.to_string()]);
+        let id = Id::of("part", &[name, &source.to_string(), path, &pin.digest.to_string()]);
         if self.inventory.components.contains_key(&id) {
             return Ok(id);
         }
@@ -309,6 +311,17 @@ fn take<'a>(locked: &'a Locked, digest: &Digest) -> Option<Taken<'a>> {
     member.or_else(image).or_else(itself)
 }
 
+/// What a source is called. Of a URL only what everybody may see counts: a guess at a token in its query could be tested
+/// by what the name has of a digest.
+fn source_id(wanted: &Wanted, location: &Location, locked: &Locked) -> Id {
+    Id::of("source", &[&wanted.name, &shown(wanted, location, locked), &locked.sha256.to_string()])
+}
+
+/// Where a source is from, as everybody may see it.
+fn shown<'a>(wanted: &'a Wanted, location: &Location, locked: &Locked) -> Cow<'a, str> {
+    provenance::uri(wanted, location, locked).map_or(Cow::Borrowed(&wanted.from), Cow::Owned)
+}
+
 /// A source as a component.
 fn describe(wanted: &Wanted, planned: &PlannedSource, locked: &Locked) -> Component {
     let license = planned.license.as_ref().map(ToString::to_string);
@@ -318,9 +331,11 @@ fn describe(wanted: &Wanted, planned: &PlannedSource, locked: &Locked) -> Compon
         license,
         ..Component::new(Kind::File, wanted.name.clone())
     };
-    let uri = super::provenance::uri(wanted, &planned.location, locked);
-    let from = uri.clone().unwrap_or_else(|| wanted.from.clone());
-    let facts = BTreeMap::from([("source", wanted.name.clone()), ("from", from)]);
+    let uri = provenance::uri(wanted, &planned.location, locked);
+    let facts = BTreeMap::from([
+        ("source", wanted.name.clone()),
+        ("from", shown(wanted, &planned.location, locked).into_owned()),
+    ]);
     match &planned.location {
         Location::Url(_) => {
             let url = uri.filter(|uri| !uri.starts_with("file:"));
@@ -356,4 +371,25 @@ fn look(store: &Store, pin: &Pin) -> Result<Option<Found>> {
         serde_json::to_string(&found).map_err(bug)
     })?;
     serde_json::from_str(&note).map_err(bug)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_token_is_behind_a_name() {
+        let id = |url: &str, bytes: &[u8]| {
+            let sha256 = Digest::of(bytes);
+            let (members, images, packages) = Default::default();
+            let locked = Locked { sha256, size: 1, version: None, members, images, packages };
+            let wanted = Wanted { name: "x".into(), from: format!("url {url}") };
+            source_id(&wanted, &Location::Url(url.into()), &locked)
+        };
+        let plain = id("https://example.org/x", b"x");
+        assert_eq!(id("https://example.org/x?token=hunter2#part", b"x"), plain);
+        assert_ne!(id("https://example.org/x?token=hunter2", b"y"), plain);
+        assert_ne!(id("https://example.org/y", b"x"), plain);
+        assert_eq!(id("file:///home/me/x", b"x"), id("file:///home/you/x", b"x"));
+    }
 }

@@ -6,6 +6,8 @@
     packages PUBLIC STATUS                      Debian packages against dpkg's list
     modules PUBLIC MACHINE PROGRAM FILE         Go modules against another reader of the same program
     go PUBLIC MACHINE PROGRAM FILE TEXT         the same, against what `go version -m` printed
+    book PUBLIC PAGE                            the page's jq program, for each module, against a walk of the other document
+    unknown LICENSE                             that spdx-tools does not take it
     statement PUBLIC PUBLIC-KEY WORK            the signed envelope: openssl over DSSE's own encoding, and in-toto's reader
 """
 
@@ -259,6 +261,33 @@ def go(public, machine, program, file, text):
     compared.file = file
     first, *lines = text.splitlines()
     compared(public, machine, program, first.rsplit(": ", 1)[1], [line.removeprefix("\t") for line in lines if line.strip()])
+
+
+def book(public, page):
+    command = re.search(r"^```\n(jq .*?)^```", Path(page).read_text(), re.M | re.S)[1]
+    of = Inventories(public)
+    machines = [p["name"] for p in of.packages.values() if p.get("primaryPackagePurpose") == "DEVICE"]
+    held = {name: of.contained(of.machine(name)) for name in machines}
+    depends = lambda ids: set().union(*(of.relations.get((one, "DEPENDS_ON"), set()) for one in ids))
+    made_of = {name: {of.packages[id]["name"] for id in depends(held[name])} for name in machines}
+    direct = {name: of.relations.get((of.machine(name), "CONTAINS"), set()) for name in machines}
+    shallow = {name: {of.packages[id]["name"] for id in depends(direct[name])} for name in machines}
+    inside = [(name, module) for name in machines for module in made_of[name] - shallow[name]]
+    say(inside, "a machine has a module only in a program of an image")
+    wrong, modules = [], set().union(*made_of.values())
+    for module in sorted(modules) + ["no/such/module"]:
+        asked = command.replace("golang.org/x/net", module)
+        run = subprocess.run(["bash", "-c", asked], cwd=Path(public).parent, capture_output=True, text=True, timeout=60)
+        expected = sorted(name for name in machines if module in made_of[name])
+        if run.returncode or sorted(run.stdout.split()) != expected:
+            wrong.append((module, expected, run.stdout, run.stderr))
+    say("golang.org/x/net" in command and not wrong, f"the book's jq finds the machines of each of {len(modules)} modules", wrong[:3])
+
+
+def unknown(license):
+    from spdx_tools.common.spdx_licensing import spdx_licensing
+
+    say(spdx_licensing.validate(license).errors, f"spdx-tools knows no `{license}`")
 
 
 def statement(public, key, work):

@@ -11,6 +11,8 @@
 mod draft;
 #[path = "diff/formats.rs"]
 mod formats;
+#[path = "diff/hidden.rs"]
+mod hidden;
 #[path = "program/made.rs"]
 mod made;
 #[path = "support/maker.rs"]

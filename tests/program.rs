@@ -57,7 +57,7 @@ fn every_form_of_build_information_is_read() {
         assert_eq!(program.go, Some(expected()), "{form:?}");
         assert_eq!((program.bits, program.big_endian), (if form.wide { 64 } else { 32 }, form.big));
         assert_eq!((program.machine.to_string(), program.kind), ("x86_64".to_owned(), Kind::Executable));
-        assert!(program.is_static());
+        assert_eq!((program.interpreter, program.needed), (None, Vec::new()));
         let bare = identified(&form.program("go1.5", b"")).unwrap();
         assert_eq!(bare.go, Some(GoBuild { go: "go1.5".into(), ..GoBuild::default() }), "{form:?}");
     }

@@ -30,6 +30,12 @@ pub fn is_list(path: &TreePath, layer: Audience) -> bool {
     text == sums_path(layer) || text == entries_path(layer)
 }
 
+/// Whether an absolute path is one of the lists that any layer carries of itself.
+pub fn is_any_list(path: &str) -> bool {
+    use Audience::{Base, Common, Guard, Node, Secrets};
+    [Base, Guard, Common, Node, Secrets].iter().any(|layer| path == sums_path(*layer) || path == entries_path(*layer))
+}
+
 /// The line of an entry in a layer's list of entries.
 pub fn entry_line(path: &TreePath, entry: &Entry) -> String {
     let (kind, target) = match &entry.node {

@@ -12,7 +12,7 @@ const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 
 /// What changed between the certificates in two texts. Whether that is all that changed in them: false too if there are
-/// none.
+/// none, or if something looks like one and cannot be read.
 pub fn compare_in(at: &str, before: &str, after: &str, details: &mut Details) -> bool {
     let (a, b) = (find(before.as_bytes()), find(after.as_bytes()));
     if a.is_empty() && b.is_empty() {
@@ -20,28 +20,38 @@ pub fn compare_in(at: &str, before: &str, after: &str, details: &mut Details) ->
     }
     let known = details.told.len() + details.more;
     compare(at, &a, &b, details);
-    details.told.len() + details.more > known && rest(before) == rest(after)
+    let (a, b) = (rest(before), rest(after));
+    details.told.len() + details.more > known && a.is_some() && a == b
 }
 
-/// What a text has beside blocks of certificates, in plain sight or behind base64.
-fn rest(text: &str) -> String {
+/// Whether a text is certificates and nothing else.
+pub fn are_all(text: &str) -> bool {
+    rest(text).is_some_and(|rest| rest.is_empty()) && !find(text.as_bytes()).is_empty()
+}
+
+/// What a text has beside certificates, in plain sight or behind base64; none if a block of it is no certificate.
+fn rest(text: &str) -> Option<String> {
     if !text.contains(BEGIN) {
         let letters: String = text.split_whitespace().collect();
         let decoded = STANDARD.decode(letters).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         return match decoded.filter(|decoded| decoded.contains(BEGIN)) {
-            Some(decoded) => rest(&decoded),
-            None => text.to_owned(),
+            Some(decoded) => rest_of_plain(&decoded),
+            None => Some(text.to_owned()),
         };
     }
+    rest_of_plain(text)
+}
+
+fn rest_of_plain(text: &str) -> Option<String> {
     let mut pieces = text.split(BEGIN);
-    let first = pieces.next().unwrap_or_default().to_owned();
-    let behind = pieces.map(|piece| piece.split_once(END).map_or(piece, |(_, behind)| behind));
-    std::iter::once(first.as_str())
-        .chain(behind)
-        .map(str::trim)
-        .filter(|text| !text.is_empty())
-        .collect::<Vec<_>>()
-        .join("\n")
+    let mut rest = vec![pieces.next().unwrap_or_default().trim()];
+    for piece in pieces {
+        let (block, behind) = piece.split_once(END)?;
+        let found = Certificate::find_all(format!("{BEGIN}{block}{END}").as_bytes());
+        let [Ok(_)] = found[..] else { return None };
+        rest.push(behind.trim());
+    }
+    Some(rest.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n"))
 }
 
 /// The certificates in a file of any kind, in plain sight or behind base64.

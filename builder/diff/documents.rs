@@ -1,4 +1,4 @@
-//! Reading YAML, JSON and TOML into a [`Value`]. What cannot be read in full, exactly and within bounds is none: it is
+//! Reading YAML, JSON and TOML into a `Value`. What cannot be read in full, exactly and within bounds is none: it is
 //! compared as text then, which hides nothing.
 
 use std::collections::BTreeMap;
@@ -10,9 +10,13 @@ use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use super::value::{DEEPEST, Scalar, ScalarKind, Value};
 use crate::overlay::escape::is_ambiguous;
 
-/// The most bytes of text and number of values that the aliases of a YAML document may come to. A document that
-/// nests them doubles with every line.
-const MOST: usize = 4 << 20;
+/// The most bytes of memory that the values of a YAML file may take, aliases included: a document that nests them doubles
+/// with every line.
+const MOST: usize = 32 << 20;
+/// What a value takes beside its text, or a map's entry beside its key and value.
+const VALUE: usize = 64;
+/// What a map takes beside its entries, which it makes room for before it has them.
+const MAP: usize = 512;
 
 /// All documents of a YAML file (yaml.org/spec/1.2.2), one for each `---`; none if it is not YAML, or has a key twice,
 /// or what only looks like text.
@@ -48,7 +52,7 @@ impl<'a> Yaml<'a> {
         self.events.next()?.ok().map(|(event, _)| event)
     }
 
-    /// Values cost their bytes and one more; too much is none.
+    /// Values cost about the memory that they take; too much is none.
     fn pay(&mut self, cost: usize) -> Option<()> {
         self.cost = self.cost.saturating_add(cost);
         (self.cost <= MOST).then_some(())
@@ -61,7 +65,7 @@ impl<'a> Yaml<'a> {
         let before = self.cost;
         let (anchor, value) = match event {
             Event::Scalar(text, style, anchor, tag) => {
-                self.pay(text.len() + 1)?;
+                self.pay(text.len() + VALUE)?;
                 (anchor, scalar(&text, style, tag.as_deref()))
             }
             Event::SequenceStart(anchor, tag) => (anchor, tagged(self.list(depth)?, tag.as_deref())),
@@ -83,7 +87,7 @@ impl<'a> Yaml<'a> {
     }
 
     fn list(&mut self, depth: usize) -> Option<Value> {
-        self.pay(1)?;
+        self.pay(VALUE)?;
         let mut items = Vec::new();
         loop {
             match self.next()? {
@@ -94,16 +98,18 @@ impl<'a> Yaml<'a> {
     }
 
     fn map(&mut self, depth: usize) -> Option<Value> {
-        self.pay(1)?;
+        self.pay(MAP)?;
         let mut map = BTreeMap::new();
         loop {
             let key = match self.next()? {
                 Event::MappingEnd => return Some(Value::Map(map)),
+                // `yes` and `1` are text to one reader alone, and `<<` is no key: they are told as they are written.
+                Event::Scalar(text, ScalarStyle::Plain, ..) if is_ambiguous(&text) || text == "<<" => return None,
                 // Keys that are no plain text are what no configuration has.
                 Event::Scalar(text, _, 0, None) => text.into_owned(),
                 _ => return None,
             };
-            self.pay(key.len() + 1)?;
+            self.pay(key.len() + VALUE)?;
             let event = self.next()?;
             let value = self.value(event, depth + 1)?;
             if map.insert(key, value).is_some() {
@@ -170,7 +176,7 @@ impl<'de> Visitor<'de> for Json {
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Value::Scalar(Scalar { text: value.to_string(), kind: ScalarKind::Rounded }))
+        Ok(Value::rounded(value))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
@@ -209,7 +215,7 @@ fn of_toml(value: toml::Value) -> Value {
     match value {
         toml::Value::String(text) => Value::text(text),
         toml::Value::Integer(number) => Value::other(number),
-        toml::Value::Float(number) => Value::Scalar(Scalar { text: number.to_string(), kind: ScalarKind::Rounded }),
+        toml::Value::Float(number) => Value::rounded(number),
         toml::Value::Boolean(flag) => Value::other(flag),
         toml::Value::Datetime(instant) => Value::other(instant),
         toml::Value::Array(items) => Value::List(items.into_iter().map(of_toml).collect()),

@@ -63,13 +63,10 @@ impl Inside {
             if let (Some(old), Some(new)) = (program(before), program(after)) {
                 return programs::changed(&old, &new);
             }
-            let (old, new) = (certificates::find(before), certificates::find(after));
-            if old.is_empty() || new.is_empty() {
-                return Inside::plain("binary");
-            }
+            // What else is in them is not known: size and digest are told too.
             let mut details = Details::default();
-            certificates::compare("", &old, &new, &mut details);
-            return Inside::of("certificates", details);
+            certificates::compare("", &certificates::find(before), &certificates::find(after), &mut details);
+            return Inside { writing_only: false, ..Inside::of("binary", details) };
         };
         for format in formats(path) {
             let mut details = Details::default();
@@ -83,18 +80,26 @@ impl Inside {
         Inside { lines: unified(a, b), ..Inside::plain("text") }
     }
 
-    /// Of a file that is new: certificates by what they say, text as it is.
+    /// Of a file that is new: certificates by what they say if nothing else is in it, text as it is.
     pub fn added(bytes: &[u8]) -> Inside {
         let mut details = Details::default();
-        certificates::compare("", &[], &certificates::find(bytes), &mut details);
         match text(bytes) {
-            _ if !details.is_empty() => Inside { writing_only: false, ..Inside::of("certificates", details) },
+            Some(text) if certificates::are_all(text) => {
+                certificates::compare("", &[], &certificates::find(bytes), &mut details);
+                Inside { writing_only: false, ..Inside::of("certificates", details) }
+            }
             Some(text) => {
                 let mut lines = unified("", text);
                 lines.retain(|line| line.starts_with('+') || line.starts_with("..."));
                 Inside { lines, ..Inside::plain("text") }
             }
-            None => program(bytes).map_or(Inside::plain("binary"), |program| programs::added(&program)),
+            None => program(bytes).map_or_else(
+                || {
+                    certificates::compare("", &[], &certificates::find(bytes), &mut details);
+                    Inside { writing_only: false, ..Inside::of("binary", details) }
+                },
+                |program| programs::added(&program),
+            ),
         }
     }
 }

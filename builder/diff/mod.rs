@@ -22,6 +22,7 @@ pub mod documents;
 mod entries;
 mod inside;
 mod lines;
+mod listed;
 mod machine;
 mod page;
 mod programs;
@@ -32,7 +33,7 @@ mod scan;
 mod settings;
 mod side;
 mod units;
-pub mod value;
+mod value;
 mod words;
 
 use std::path::Path;

@@ -2,7 +2,7 @@
 
 use super::detail::Detail;
 use super::report::{Change, Comparison, Facts, Group, Kind, Named};
-use crate::bundle::lists::LISTS;
+use crate::bundle::lists::{LISTS, is_any_list};
 use crate::error::visible;
 
 /// The most lines that are shown of one file on a machine.
@@ -49,7 +49,7 @@ impl Comparison {
         };
         let groups = self.groups.iter().flat_map(|group| group.changes.iter().map(move |change| (on(group), change)));
         let all: Vec<_> = groups.chain(self.files.iter().map(|change| (String::new(), change))).collect();
-        let (lists, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, change)| change.path.starts_with(LISTS));
+        let (lists, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, change)| follows(change));
         let told = if others.is_empty() { lists } else { others };
         told.into_iter().flat_map(|(on, change)| said(&on, change, names)).collect()
     }
@@ -90,10 +90,14 @@ fn heading(group: &Group) -> String {
     }
 }
 
-/// The lists that a layer carries of itself follow from the rest: they are counted where the rest is told.
+/// Whether a change follows from others: that of a list which a layer carries of itself.
+fn follows(change: &Change) -> bool {
+    change.change == Kind::Changed && is_any_list(&change.path)
+}
+
+/// What follows from the rest is counted where the rest is told.
 fn changes(changes: &[Change], most: usize) -> Vec<String> {
-    let is_list = |change: &&Change| change.path.starts_with(LISTS) && change.change == Kind::Changed;
-    let (lists, others): (Vec<&Change>, Vec<&Change>) = changes.iter().partition(is_list);
+    let (lists, others): (Vec<&Change>, Vec<&Change>) = changes.iter().partition(|change| follows(change));
     let mut lines: Vec<String> = others.iter().flat_map(|change| told(change, most)).collect();
     lines.extend(match (lists.len(), others.len()) {
         (0, _) => Vec::new(),
@@ -196,13 +200,10 @@ fn contents(change: &Change, a: &Facts, b: &Facts) -> Option<String> {
     match inside.format {
         "secret" => Some("other contents, secret".to_owned()),
         _ if inside.writing_only => Some("only the writing changed, no value".to_owned()),
-        "binary" | "large" | "program" => {
-            let digests = match (a.sha256, b.sha256) {
-                (Some(a), Some(b)) => format!(", SHA-256 {} -> {}", a.short(), b.short()),
-                _ => String::new(),
-            };
-            Some(format!("{sizes}{digests}"))
-        }
+        "binary" | "large" | "program" => Some(match (a.sha256, b.sha256) {
+            (Some(a), Some(b)) => format!("{sizes}, SHA-256 {} -> {}", a.short(), b.short()),
+            _ => format!("other contents, {sizes}"),
+        }),
         _ => None,
     }
 }

@@ -95,8 +95,9 @@ impl Look<'_> {
 
     pub(super) fn facts(&self, found: Found<'_>, secret: bool) -> Facts {
         let (source, _, item) = found;
-        // Of a file that nobody vouches for and that was not looked at, the digest may be one of a secret.
-        let looked_at = self.bytes(found).is_some() || item.size.is_some_and(|size| size > LARGEST);
+        // Of a file that nobody vouches for and that was not looked at, the digest may be one of a secret: so of a large
+        // one too, unless it is a program.
+        let looked_at = self.bytes(found).is_some() || self.program(found).is_some();
         let shown = !secret && (self.read.side.sources[source].trust != Trust::Unknown || looked_at);
         Facts {
             kind: item.kind,

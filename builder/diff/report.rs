@@ -138,7 +138,6 @@ impl Change {
         if let (Some(a), Some(b)) = (&before, &after) {
             let differ = [
                 ("type", a.kind != b.kind),
-                // A symlink has no mode.
                 ("mode", a.mode != b.mode),
                 ("owner", a.uid != b.uid),
                 ("group", a.gid != b.gid),

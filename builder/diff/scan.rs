@@ -9,14 +9,13 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use super::listed;
 use crate::archive::{self, Format, Header, HeaderKind};
-use crate::bundle::lists::entries_path;
 use crate::digest::{Digest, Hasher};
 use crate::disk::{self, Access, Kind, Staged};
 use crate::epoch;
 use crate::error::{Error, Result};
 use crate::program::{self, Program};
-use crate::tree::Audience;
 
 /// Files above this size are compared by digest alone.
 pub const LARGEST: u64 = 1 << 20;
@@ -24,6 +23,9 @@ pub const LARGEST: u64 = 1 << 20;
 const MOST: usize = 1 << 20;
 /// The most bytes of a layer's list of entries.
 const LONGEST_LIST: usize = 64 << 20;
+/// The most bytes of a program in an archive that is looked into, for it takes as many on the disk for a moment. A
+/// larger one is compared by its digest alone.
+const LARGEST_PROGRAM: u64 = 2 << 30;
 /// How many bytes are hashed at a time.
 const PIECE: usize = 128 << 10;
 
@@ -81,7 +83,7 @@ pub struct Listing {
     pub items: BTreeMap<String, Item>,
     /// The modification times that an archive's entries have, the least and the greatest.
     pub mtime: Option<(u64, u64)>,
-    /// The paths that a secrets layer lists as its own, if one is in it.
+    /// The paths that lists in it say to be secret, and those lists.
     pub secrets: BTreeSet<String>,
 }
 
@@ -125,6 +127,8 @@ impl Place {
                 }
             }
         }
+        let Listing { items, secrets, .. } = &mut scan.listing;
+        secrets.extend(items.keys().filter(|path| listed::is_list(path, |beside| items.contains_key(beside))).cloned());
         Ok(scan.listing)
     }
 
@@ -140,7 +144,9 @@ impl Place {
                         let bytes = whole(contents, header.size(), &path)?;
                         fetched.contents.insert(path, bytes);
                     } else if wanted.programs.contains(&path) {
-                        fetched.programs.extend(program(contents, &path)?.map(|program| (path, program)));
+                        fetched
+                            .programs
+                            .extend(program(contents, header.size(), &path)?.map(|program| (path, program)));
                     }
                     Ok(())
                 });
@@ -175,8 +181,11 @@ impl Fetched {
 }
 
 /// What a program in an archive says of itself. Its reader goes back and forth, and the archive's does not: so it lies in
-/// a file for a moment. Of anything else only the start is read.
-fn program(contents: &mut dyn Read, path: &str) -> Result<Option<Program>> {
+/// a file for a moment. Of anything else only the start is read, and nothing of what is too large.
+fn program(contents: &mut dyn Read, size: u64, path: &str) -> Result<Option<Program>> {
+    if size > LARGEST_PROGRAM {
+        return Ok(None);
+    }
     let failed = |error| Error::io("reading", path, error);
     let mut start = [0; 18];
     match contents.read_exact(&mut start) {
@@ -191,6 +200,15 @@ fn program(contents: &mut dyn Read, path: &str) -> Result<Option<Program>> {
     let written = std::io::copy(&mut start.chain(contents), &mut staged);
     written.map_err(|error| Error::io("writing to", &directory, error).advise("set TMPDIR to where there is room"))?;
     program::identify(&mut staged)
+}
+
+/// A path as text: one that is none has no spelling that no other has too.
+pub fn text_of(path: &Path) -> Result<&str> {
+    let refused = || {
+        let message = format!("the name {} is not UTF-8", path.as_os_str().as_bytes().escape_ascii());
+        Error::policy(message).advise("rename it; mastermold writes no such names")
+    };
+    path.to_str().ok_or_else(refused)
 }
 
 /// What to do about an archive of another program.
@@ -228,16 +246,17 @@ impl Scan {
     }
 
     fn found(&mut self, root: &Path, below: &Path, kind: Kind) -> Result<()> {
-        let path = match below.to_str() {
-            Some(path) => format!("/{path}"),
-            None => format!("/{}", below.as_os_str().as_bytes().escape_ascii()),
-        };
+        let path = format!("/{}", text_of(below)?);
         let at = root.join(below);
         let gone = || Error::environment(format!("{} went away while it was read", at.display()));
         let look = disk::look(&at)?.ok_or_else(gone)?;
         let (kind, size, target, digest) = match kind {
             Kind::Directory => ("directory", None, None, None),
-            Kind::Symlink => ("symlink", None, Some(disk::read_link(&at)?.to_string_lossy().into_owned()), None),
+            Kind::Symlink => {
+                let target = disk::read_link(&at)?;
+                let target = text_of(&target).map_err(|error| error.context(format!("the symlink {path}")))?;
+                ("symlink", None, Some(target.to_owned()), None)
+            }
             Kind::Other => ("other", None, None, None),
             Kind::File { .. } => {
                 let mut file = disk::open_plain_beneath(root, below)?;
@@ -253,6 +272,7 @@ impl Scan {
         let look = disk::look_open(&file)?;
         let digest = Some(self.hash("/", &mut file)?);
         let (mode, uid, gid, size) = (look.mode, look.owner, look.group, Some(look.size));
+        self.listing.secrets.extend(listed::is_list_on_disk(path).then(|| "/".to_owned()));
         self.insert("/".to_owned(), Item { kind: "file", mode, uid, gid, size, target: None, digest })
     }
 
@@ -274,16 +294,16 @@ impl Scan {
 
     /// The digest of all that comes. A secrets layer's list is read on the way.
     fn hash(&mut self, path: &str, contents: &mut dyn Read) -> Result<Digest> {
-        let is_list = path == entries_path(Audience::Secrets);
+        let root = listed::root_of(path);
         let (mut hasher, mut list) = (Hasher::new(), Zeroizing::new(Vec::new()));
         loop {
             match contents.read(&mut self.room) {
                 Ok(0) => break,
                 Ok(count) => {
                     hasher.update(&self.room[..count]);
-                    if is_list && list.len() > LONGEST_LIST {
+                    if root.is_some() && list.len() > LONGEST_LIST {
                         return Err(Error::policy(format!("{path} has more than {LONGEST_LIST} bytes")));
-                    } else if is_list {
+                    } else if root.is_some() {
                         list.extend_from_slice(&self.room[..count]);
                     }
                 }
@@ -291,12 +311,23 @@ impl Scan {
                 Err(error) => return Err(Error::io("reading", path, error)),
             }
         }
-        // `MODE UID GID PATH`, and behind a tab the target of a symlink.
-        let lines = list.split(|byte| *byte == b'\n').map(String::from_utf8_lossy);
-        self.listing.secrets.extend(lines.filter_map(|line| {
-            let path = line.splitn(4, ' ').nth(3)?;
-            Some(format!("/{}", path.split('\t').next().unwrap_or(path)))
-        }));
+        self.listing.secrets.extend(root.map(|root| listed::paths(&list, root)).into_iter().flatten());
         Ok(hasher.finish().0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_is_too_large_is_not_copied() {
+        let start = [b"\x7fELF\x02\x01\x01".as_slice(), &[0; 9], &[2, 0], &[0; 100]].concat();
+        let mut left = |size| {
+            let mut contents = &start[..];
+            program(&mut contents, size, "/bin/tool").unwrap();
+            contents.len()
+        };
+        assert_eq!((left(LARGEST_PROGRAM), left(LARGEST_PROGRAM + 1)), (0, start.len()));
     }
 }

@@ -8,14 +8,15 @@ use super::detail::Details;
 /// The values of each key, in their order.
 pub type Settings = BTreeMap<String, Vec<String>>;
 
-/// Reads settings; none if a line is neither a setting nor a comment.
+/// Reads settings; none if a line is neither a setting nor a comment. The `export` of a shell is a part of the key.
 pub fn read(text: &str) -> Option<Settings> {
     let mut settings = Settings::new();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(['#', ';'])) {
-        let (key, value) = line.strip_prefix("export ").unwrap_or(line).split_once('=')?;
+        let (key, value) = line.split_once('=')?;
         let key = key.trim_end();
+        let name = key.strip_prefix("export ").unwrap_or(key);
         let fine = |c: char| c.is_ascii_alphanumeric() || "_.-/*@".contains(c);
-        if key.is_empty() || !key.chars().all(fine) || value.ends_with('\\') {
+        if name.is_empty() || !name.chars().all(fine) || value.ends_with('\\') {
             return None;
         }
         settings.entry(key.to_owned()).or_default().push(value.trim_start().to_owned());

@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::scan::Place;
+use super::scan::{Place, text_of};
 use crate::archive::Format;
 use crate::bundle::certificates::chosen;
-use crate::bundle::{Artifact, CommonManifest, MANIFEST, Manifest, NodeManifest, PUBLIC, SECRETS, SUMS};
+use crate::bundle::verify::is_signature;
+use crate::bundle::{
+    Artifact, CMS, CommonManifest, ENVELOPES, MANIFEST, Manifest, NodeManifest, PUBLIC, SECRETS, SUMS,
+};
 use crate::digest::Digest;
 use crate::disk::{self, Kind};
 use crate::error::{Error, Result};
@@ -254,14 +257,17 @@ fn files(parts: &Parts, manifest: &Manifest, only: Option<&str>, sources: &mut V
     for (part, root, trust) in dirs.into_iter().filter_map(|(part, root, trust)| Some((part, root?, trust))) {
         let mut names = Vec::new();
         for (path, kind) in disk::walk(root)? {
-            let Some(name) = path.to_str().filter(|_| kind != Kind::Directory) else { continue };
+            if kind == Kind::Directory {
+                continue;
+            }
+            let name = text_of(&path)?;
             let of_node = |node: &str| name.strip_prefix(node).is_some_and(|rest| rest.starts_with('/'));
             let path = format!("{part}/{name}");
             let known =
                 manifest.artifacts.iter().any(|artifact| path == artifact.path || is_manifest_of(&path, artifact));
             let manifests =
                 name == MANIFEST || manifest.nodes.iter().any(|node| name == format!("{}/{MANIFEST}", node.name));
-            if !known && !manifests && !name.starts_with(SUMS) && only.is_none_or(of_node) {
+            if !known && !manifests && !is_proof(part, name) && only.is_none_or(of_node) {
                 names.push(name.to_owned());
             }
         }
@@ -269,6 +275,12 @@ fn files(parts: &Parts, manifest: &Manifest, only: Option<&str>, sources: &mut V
         sources.push(Source { place: Place::Files { root: root.clone(), part, names }, trust, declared: None });
     }
     Ok(view)
+}
+
+/// Whether a file of a part is proof of the others: their list, or a signature.
+fn is_proof(part: &str, name: &str) -> bool {
+    let of_boot = || name.strip_prefix(CMS).is_some_and(|rest| rest.starts_with('/'));
+    name == SUMS || is_signature(name) || (part == PUBLIC && (name == ENVELOPES || of_boot()))
 }
 
 /// Whether this is the manifest of a layer that no machine has alone: it lies beside the archive.

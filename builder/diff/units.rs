@@ -9,9 +9,10 @@ use super::words;
 /// The values of each `[Section] Key`, in their order.
 pub type Unit = BTreeMap<String, Vec<String>>;
 
-/// Reads a unit; none if a line is neither a section, a setting nor a comment.
+/// Reads a unit; none if a line is neither a section, a setting nor a comment, or if a section stands twice: each of
+/// `[WireGuardPeer]` is another peer.
 pub fn read(text: &str) -> Option<Unit> {
-    let (mut unit, mut section): (Unit, Option<String>) = (Unit::new(), None);
+    let (mut unit, mut section, mut seen): (Unit, Option<String>, _) = (Unit::new(), None, BTreeSet::new());
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
         let line = line.trim();
@@ -19,6 +20,9 @@ pub fn read(text: &str) -> Option<Unit> {
             continue;
         }
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            if !seen.insert(name) {
+                return None;
+            }
             section = Some(name.to_owned());
             continue;
         }
@@ -29,9 +33,12 @@ pub fn read(text: &str) -> Option<Unit> {
             return None;
         }
         // A backslash at the end stands for a blank, and comments between do not end what goes on.
-        while let Some(head) = value.strip_suffix('\\') {
+        while value.ends_with('\\') {
             let next = lines.by_ref().map(str::trim).find(|line| !is_comment(line)).unwrap_or_default();
-            value = format!("{} {next}", head.trim_end());
+            value.pop();
+            value.truncate(value.trim_end().len());
+            value.push(' ');
+            value.push_str(next);
         }
         unit.entry(format!("[{}] {key}", section.as_ref()?)).or_default().push(value);
     }

@@ -12,7 +12,7 @@ use super::words;
 pub const DEEPEST: usize = 128;
 
 /// A value. Keys have no order; what a list has does.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Value {
     /// Text, a number, true, null.
     Scalar(Scalar),
@@ -23,7 +23,7 @@ pub enum Value {
 }
 
 /// A single value, by what is written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Scalar {
     /// Its text, without quotes.
     pub text: String,
@@ -32,7 +32,7 @@ pub struct Scalar {
 }
 
 /// What a scalar is, as far as two of the same text can differ.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ScalarKind {
     /// Text in any reader's eyes.
     Text,
@@ -51,6 +51,11 @@ impl Value {
     /// Anything that is no text.
     pub fn other(text: impl ToString) -> Value {
         Value::Scalar(Scalar { text: text.to_string(), kind: ScalarKind::Other })
+    }
+
+    /// A number that was rounded when it was read; it shows that it is no integer.
+    pub fn rounded(number: f64) -> Value {
+        Value::Scalar(Scalar { text: format!("{number:?}"), kind: ScalarKind::Rounded })
     }
 
     /// Whether equal values stand for equal documents.
@@ -93,7 +98,10 @@ fn at(path: &str, before: &Value, after: &Value, details: &mut Details) {
         (Value::Map(a), Value::Map(b)) => maps(path, a, b, details),
         (Value::List(a), Value::List(b)) => lists(path, a, b, details),
         (Value::Scalar(a), Value::Scalar(b)) => scalars(path, a, b, details),
-        _ => details.push(path, Some(&before.compact()), Some(&after.compact())),
+        _ => {
+            let path = if path.is_empty() { "the whole document" } else { path };
+            details.push(path, Some(&before.compact()), Some(&after.compact()));
+        }
     }
 }
 
@@ -138,10 +146,21 @@ fn lists(path: &str, before: &[Value], after: &[Value], details: &mut Details) {
         }
         return;
     }
-    for (a, b) in pairs(&align(before.len(), after.len(), |i, j| before[i] == after[j])) {
+    let (old, new) = numbers(before, after);
+    for (a, b) in pairs(&align(before.len(), after.len(), |i, j| old[i] == new[j])) {
         let path = format!("{path}[{}]", b.or(a).unwrap_or_default());
         one(&path, a.map(|i| &before[i]), b.map(|j| &after[j]), details);
     }
+}
+
+/// A number for each item of two lists, the same for equal ones: items may be large, and each is compared with many.
+fn numbers(before: &[Value], after: &[Value]) -> (Vec<usize>, Vec<usize>) {
+    let mut known = BTreeMap::new();
+    let mut number = |item| {
+        let next = known.len();
+        *known.entry(item).or_insert(next)
+    };
+    (before.iter().map(&mut number).collect(), after.iter().map(&mut number).collect())
 }
 
 /// The items, if all are texts: a command line may be one.

@@ -51,13 +51,6 @@ pub struct Program {
     pub go: Option<GoBuild>,
 }
 
-impl Program {
-    /// Whether it runs with nothing but the kernel: no dynamic linker, no library.
-    pub fn is_static(&self) -> bool {
-        self.interpreter.is_none() && self.needed.is_empty()
-    }
-}
-
 /// What the file is; nothing if it is not a well-formed ELF file. It is read from its start, wherever `reader` stands.
 ///
 /// # Errors

@@ -6,7 +6,7 @@ use super::page;
 use crate::maker::{LEAF, Maker, Wanted};
 
 /// Two directories with a file of this name each; the page about it, without the headings.
-fn inside(name: &str, before: &[u8], after: &[u8]) -> Vec<String> {
+pub fn inside(name: &str, before: &[u8], after: &[u8]) -> Vec<String> {
     let directory = tempfile::tempdir().unwrap();
     let at = |side: &str| directory.path().join(side);
     for (side, bytes) in [("a", before), ("b", after)] {
@@ -81,7 +81,7 @@ fn settings_text_and_programs() {
     assert_eq!(told, [format!("8 -> 10 bytes, SHA-256 {} -> {}", digests[0], digests[1])]);
 }
 
-fn certificate(maker: &Maker, name: &str, serial_dates: [&str; 2], extra: &str) -> Vec<u8> {
+pub fn certificate(maker: &Maker, name: &str, serial_dates: [&str; 2], extra: &str) -> Vec<u8> {
     let extensions = format!("{LEAF}\nextendedKeyUsage=serverAuth\nsubjectAltName={extra}");
     let leaf = Wanted {
         subject: "/CN=tool",

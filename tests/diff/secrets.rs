@@ -139,6 +139,63 @@ fn of_directories_by_mode_by_list_and_by_looks() {
     assert!(output(&at("a"), &at("b")).contains("x: 1 -> 2"));
 }
 
+/// The lists of a secrets layer, and of a release's secrets, have the digest of each: whatever their modes became.
+#[test]
+fn of_lists_that_lost_their_modes() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let line = |secret: &str, path: &str| format!("{}  {path}\n", Digest::of(secret.as_bytes()));
+    let [old, new] = [OLD, NEW].map(|needle| (line(needle, "etc/key"), line(needle, "admin/admin.conf")));
+    let mut digests = Vec::new();
+    for (side, (list, sums)) in [("a", &old), ("b", &new)] {
+        let write = |path: &str, content: &str| {
+            fs::create_dir_all(at(side).join(path).parent().unwrap()).unwrap();
+            fs::write(at(side).join(path), content).unwrap();
+            fs::set_permissions(at(side).join(path), PermissionsExt::from_mode(0o644)).unwrap();
+        };
+        for root in ["", "master-0/"] {
+            write(&format!("{root}usr/lib/mastermold/secrets.sha256"), list);
+            write(&format!("{root}usr/lib/mastermold/secrets.entries"), "81a4 0 0 listed\n");
+            write(&format!("{root}listed"), if side == "a" { OLD } else { NEW });
+        }
+        write("part/SHA256SUMS", sums);
+        write("part/SHA256SUMS.1", sums);
+        write("open/SHA256SUMS", &format!("public {side}\n"));
+        write("open/manifest.json", "{}");
+        digests.extend([OLD, NEW].map(|needle| Digest::of(needle.as_bytes()).to_string()));
+        digests.push(Digest::of(list.as_bytes()).to_string());
+    }
+    let needles: Vec<&str> = digests.iter().map(String::as_str).chain([OLD, NEW]).collect();
+    for path in ["/usr/lib/mastermold/secrets.sha256", "/part/SHA256SUMS", "/part/SHA256SUMS.1", "/master-0/listed"] {
+        silent(&at("a"), &at("b"), &needles, path);
+    }
+    // New on one side, and one by one.
+    fs::create_dir(at("empty")).unwrap();
+    for path in ["", "part", "usr/lib/mastermold"] {
+        silent(&at("empty"), &at("b").join(path), &needles, ", secret");
+    }
+    for path in ["usr/lib/mastermold/secrets.sha256", "part/SHA256SUMS"] {
+        silent(&at("a").join(path), &at("b").join(path), &needles, "other contents, secret");
+    }
+    assert!(output(&at("a"), &at("b")).contains("+public b"), "what is no list of secrets is told");
+}
+
+/// What is too large to be looked into, and that nobody vouches for, may be a secret: its digest is not told.
+#[test]
+fn of_large_files_that_nobody_looked_into() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let large = [OLD, NEW].map(|needle| needle.repeat(100_000));
+    for (side, content) in [("a", &large[0]), ("b", &large[1])] {
+        fs::create_dir_all(at(side)).unwrap();
+        fs::write(at(side).join("large"), content).unwrap();
+    }
+    fs::write(at("b/new"), &large[1]).unwrap();
+    let needles = large.each_ref().map(|content| Digest::of(content.as_bytes()).to_string());
+    silent(&at("a"), &at("b"), &[&large[0], &large[1], &needles[0], &needles[1]], "/large: other contents, ");
+    silent(&at("b"), &at("a"), &[&large[0], &large[1], &needles[0], &needles[1]], "/new");
+}
+
 /// A file that becomes a secret, or ceases to be one, is one on both sides.
 #[test]
 fn of_what_is_a_secret_on_one_side_alone() {

@@ -141,6 +141,11 @@ pub fn check_sums(directory: &Path, part: Part) -> Result<(Sums, Vec<u8>)> {
     findings.finish((summed.sums, list))
 }
 
+/// Whether a file of this name, beside a list of digests, is a signature of that list.
+pub fn is_signature(name: &str) -> bool {
+    signatures::of_name(name).is_some()
+}
+
 /// Checks a release: its signatures by `keys`, its identity, the digest of every file, and every entry of every
 /// archive against the manifests.
 ///

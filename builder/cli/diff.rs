@@ -14,7 +14,9 @@ const DIFFERENT: u8 = 1;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: 0 the same, 1 they differ, 2 and above any trouble. What it prints holds no secret."
+    after_help = "Exit codes: 0 the same, 1 they differ, 2 and above any trouble. Of releases it prints no secret. Of other \
+                  archives and directories, and of files, nothing of what is private by its mode, listed as a secret, or \
+                  recognised as one; the rest is printed."
 )]
 pub struct Diff {
     /// A release, its public/, a node's directory in that, an archive, a directory or a file.

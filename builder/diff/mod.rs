@@ -11,9 +11,9 @@
 //!                                        report: equal changes once, with the machines' names --page--> text
 //! ```
 //!
-//! No byte of a secret and no digest of one leaves this module: of secrets it says that they changed, and what the
-//! certificates in them say. Memory is bounded: archives are streamed twice, the second time only for what is
-//! looked into.
+//! No byte of what is known to be a secret and no digest of it leaves this module: of secrets it says that they changed,
+//! and what the certificates in them say. Of releases it is known; of other trees by mode, list and looks
+//! (`listed`). Memory is bounded: archives are streamed twice, the second time only for what is looked into.
 
 mod align;
 mod certificates;

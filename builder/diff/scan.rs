@@ -323,7 +323,7 @@ mod tests {
     #[test]
     fn a_program_that_is_too_large_is_not_copied() {
         let start = [b"\x7fELF\x02\x01\x01".as_slice(), &[0; 9], &[2, 0], &[0; 100]].concat();
-        let mut left = |size| {
+        let left = |size| {
             let mut contents = &start[..];
             program(&mut contents, size, "/bin/tool").unwrap();
             contents.len()

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -15,8 +15,11 @@ use super::{compared, mastermold, page, release};
 use crate::draft::{Draft, Outputs};
 use crate::maker::{Maker, Wanted};
 
-/// Two directories with these files, by their path; nothing stands for a file that is not there.
-pub fn sides(directory: &Path, files: &[(&str, Option<&[u8]>, Option<&[u8]>)]) -> [std::path::PathBuf; 2] {
+/// A path, and what lies there on either side.
+type Sides<'a> = (&'a str, Option<&'a [u8]>, Option<&'a [u8]>);
+
+/// Two directories with these files.
+fn sides(directory: &Path, files: &[Sides<'_>]) -> [PathBuf; 2] {
     ["a", "b"].map(|side| {
         let root = directory.join(side);
         for (path, a, b) in files {
@@ -72,7 +75,7 @@ fn certificates_beside_other_things() {
     let program = [b"\x7fELF\0", &old[..]].concat();
     let hidden = b"-----BEGIN CERTIFICATE-----\nevil\n-----END CERTIFICATE-----\n";
     let odd = [&old[..], hidden].concat();
-    let files: [(&str, Option<&[u8]>, Option<&[u8]>); 4] = [
+    let files: [Sides<'_>; 4] = [
         ("odd.crt", None, Some(&odd)),
         ("program", None, Some(&program)),
         ("script", None, Some(&script)),
@@ -180,7 +183,7 @@ fn time_is_bounded() {
     inside("long.service", &line("a"), &line("b"));
     // Items that are all alike but for their ends.
     let items = |last: &str| {
-        let item = |n: usize| format!("[{}{}]", "1,".repeat(250), if n % 2 == 0 { "2" } else { last });
+        let item = |n: usize| format!("[{}{}]", "1,".repeat(250), if n.is_multiple_of(2) { "2" } else { last });
         format!("[{}]", (0..1900).map(item).collect::<Vec<_>>().join(",")).into_bytes()
     };
     inside("items.json", &items("3"), &items("4"));

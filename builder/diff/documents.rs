@@ -284,6 +284,9 @@ mod tests {
         assert_eq!(yaml(&format!("{}1{}", "[".repeat(5000), "]".repeat(5000))), None);
         let long = format!("a: &a {}\nb: [{}]\n", "x".repeat(100_000), "*a, ".repeat(1000));
         assert_eq!(yaml(&long), None);
+        // Each of these maps takes much more than its text.
+        let maps = format!("a: &a [{}]\nb: [{}]\n", "{a}, ".repeat(10_000), "*a, ".repeat(95));
+        assert_eq!(yaml(&maps), None);
     }
 
     #[test]

@@ -9,11 +9,10 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::listed;
+use super::{listed, programs};
 use crate::archive::{self, Format, Header, HeaderKind};
 use crate::digest::{Digest, Hasher};
-use crate::disk::{self, Access, Kind, Staged};
-use crate::epoch;
+use crate::disk::{self, Kind};
 use crate::error::{Error, Result};
 use crate::program::{self, Program};
 
@@ -23,9 +22,6 @@ pub const LARGEST: u64 = 1 << 20;
 const MOST: usize = 1 << 20;
 /// The most bytes of a layer's list of entries.
 const LONGEST_LIST: usize = 64 << 20;
-/// The most bytes of a program in an archive that is looked into, for it takes as many on the disk for a moment. A
-/// larger one is compared by its digest alone.
-const LARGEST_PROGRAM: u64 = 2 << 30;
 /// How many bytes are hashed at a time.
 const PIECE: usize = 128 << 10;
 
@@ -146,7 +142,7 @@ impl Place {
                     } else if wanted.programs.contains(&path) {
                         fetched
                             .programs
-                            .extend(program(contents, header.size(), &path)?.map(|program| (path, program)));
+                            .extend(programs::read(contents, header.size(), &path)?.map(|program| (path, program)));
                     }
                     Ok(())
                 });
@@ -178,28 +174,6 @@ impl Fetched {
         }
         Ok(())
     }
-}
-
-/// What a program in an archive says of itself. Its reader goes back and forth, and the archive's does not: so it lies in
-/// a file for a moment. Of anything else only the start is read, and nothing of what is too large.
-fn program(contents: &mut dyn Read, size: u64, path: &str) -> Result<Option<Program>> {
-    if size > LARGEST_PROGRAM {
-        return Ok(None);
-    }
-    let failed = |error| Error::io("reading", path, error);
-    let mut start = [0; 18];
-    match contents.read_exact(&mut start) {
-        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
-        read => read.map_err(failed)?,
-    }
-    if !program::may_run(&start) {
-        return Ok(None);
-    }
-    let directory = epoch::temporary_directory();
-    let mut staged = Staged::in_directory(&directory, Access::Private)?;
-    let written = std::io::copy(&mut start.chain(contents), &mut staged);
-    written.map_err(|error| Error::io("writing to", &directory, error).advise("set TMPDIR to where there is room"))?;
-    program::identify(&mut staged)
 }
 
 /// A path as text: one that is none has no spelling that no other has too.
@@ -313,21 +287,5 @@ impl Scan {
         }
         self.listing.secrets.extend(root.map(|root| listed::paths(&list, root)).into_iter().flatten());
         Ok(hasher.finish().0)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_program_that_is_too_large_is_not_copied() {
-        let start = [b"\x7fELF\x02\x01\x01".as_slice(), &[0; 9], &[2, 0], &[0; 100]].concat();
-        let left = |size| {
-            let mut contents = &start[..];
-            program(&mut contents, size, "/bin/tool").unwrap();
-            contents.len()
-        };
-        assert_eq!((left(LARGEST_PROGRAM), left(LARGEST_PROGRAM + 1)), (0, start.len()));
     }
 }

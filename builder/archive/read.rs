@@ -9,7 +9,7 @@ use super::order::Order;
 use super::{cpio, limits, tar};
 use crate::error::{Error, Result};
 
-/// Reads an archive that [`pack`](super::pack) wrote and shows each entry to `visit`, with its contents. Contents that
+/// Reads an archive that [`pack`](fn@super::pack) wrote and shows each entry to `visit`, with its contents. Contents that
 /// `visit` leaves unread are skipped.
 ///
 /// Memory is bounded, whatever comes. What was visited is to be trusted only once this returned Ok: a codec's checksum

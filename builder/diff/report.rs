@@ -16,7 +16,7 @@ pub const FORMAT: u32 = 1;
 /// What two things differ in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Comparison {
-    /// [`FORMAT`].
+    /// `FORMAT`.
     pub format: u32,
     /// Whether nothing differs.
     pub same: bool,

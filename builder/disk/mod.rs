@@ -4,9 +4,9 @@
 //!   ([`staged`]).
 //! - Modes are set, never inherited from the umask; what is private is 0600 from its first byte.
 //! - Of a host file we look at its bytes, its type and its owner's x-bit. Our own cache alone is looked at more
-//!   closely ([`look`]), to find what we did not put there.
+//!   closely ([`look()`]), to find what we did not put there.
 //! - Reading is bounded, and a FIFO or a device is refused, not waited for.
-//! - What several processes may do at once is done under a lock ([`guard`]).
+//! - What several processes may do at once is done under a lock ([`guard()`]).
 
 #![expect(clippy::disallowed_methods, reason = "the one home of std::fs")]
 

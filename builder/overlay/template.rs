@@ -1,4 +1,4 @@
-//! Templates: minijinja, strict, and without a way to the outside. A template sees what a [`Scope`] gives it and
+//! Templates: minijinja, strict, and without a way to the outside. A template sees what a `Scope` gives it and
 //! nothing else: no file, no environment, no clock.
 //!
 //! There are two kinds. A *string* of a profile or an overlay renders to a string. A *file template* (`NAME.j2`)

@@ -26,7 +26,7 @@ pub(super) fn p256(okm: &[u8]) -> Result<p256::SecretKey> {
     key
 }
 
-/// As [`p256`].
+/// As [`p256()`].
 pub(super) fn p384(okm: &[u8]) -> Result<p384::SecretKey> {
     /// The order of the group, less one (SP 800-186, 3.2.1.4).
     const ORDER_LESS_ONE: U512 = U512::from_be_hex(

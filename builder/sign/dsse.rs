@@ -5,7 +5,7 @@
 //! {"payload":"BASE64","payloadType":"application/vnd.in-toto+json","signatures":[{"keyid":"ID","sig":"BASE64"}]}
 //! ```
 //!
-//! The keys are minisign's; their signatures here are Ed25519 over [`encode`]d bytes, as every tool for DSSE makes them.
+//! The keys are minisign's; their signatures here are Ed25519 over what `encode` gives, as every tool for DSSE makes them.
 //! Written in one way (this order, no space, one line that ends in LF), and only that is read: an envelope has one
 //! spelling.
 

@@ -1,7 +1,7 @@
 //! [`Rootfs`]: a tar archive of a root file system, read as the tree of an initrd.
 //!
 //! Nothing is added to it, and nothing of what stays is changed but its times, which are the release's. Left out is what
-//! a machine makes anew at every start, and what a kernel in memory cannot use: see [`is_left_out`].
+//! a machine makes anew at every start, and what a kernel in memory cannot use: see `is_left_out`.
 
 use std::collections::BTreeMap;
 use std::fs::File;

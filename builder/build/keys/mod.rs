@@ -87,7 +87,7 @@ impl<'a> Keys<'a> {
         })
     }
 
-    /// What of the profile's [pki] is for no key.
+    /// What of the profile's `[pki]` is for no key.
     pub fn unused(&self) -> Vec<Error> {
         let pki = &self.profile.declared.pki;
         let generations = pki.generations.iter().map(|(name, value)| ("generations", name, &value.place));

@@ -524,6 +524,24 @@ fn signatures_by_other_hands() {
     desk.fails(4, "is not one of these bytes", &["sign", "release", "--attach", "crossed.m", "--key", "a.pub"]);
 }
 
+/// What `verify` would refuse to read is not written.
+#[test]
+fn no_more_signatures_than_are_read() {
+    let desk = Desk::new();
+    desk.must(&["sign", "release", "--key", "a.key"]);
+    let keys: Vec<String> = (0..64).map(|number| format!("k{number}.key")).collect();
+    let mut words = vec!["sign", "release", "--add"];
+    for key in &keys {
+        desk.must(&["key", "new", key]);
+        words.extend(["--key", key]);
+    }
+    let before = desk.state();
+    desk.fails(2, "public/SHA256SUMS would have 65 signatures, more than 64", &words);
+    assert_eq!(desk.state(), before);
+    desk.must(&words[..words.len() - 2]);
+    desk.verify("2", &["a", "k0"]).unwrap();
+}
+
 /// A process that is ended with the test, however that ends.
 struct Ended(std::process::Child);
 

@@ -55,7 +55,7 @@ pub fn place(release: &Path, subject: &Subject, signed: &Signed, keep: Keep) -> 
                 Keep::All => kept(&directory, list)?,
                 Keep::None => Vec::new(),
             };
-            let named = names(&kept, &signatures)?;
+            let named = names(&kept, &signatures, list.part)?;
             let known: BTreeSet<&str> =
                 named.keys().map(String::as_str).chain(kept.iter().map(|found| found.name.as_str())).collect();
             let is_stale = |name: &String| signatures::of_name(name).is_some() && !known.contains(name.as_str());
@@ -116,7 +116,7 @@ fn envelopes(
             lines.push(line.clone());
         }
     }
-    at_most(envelopes::MOST, lines.len(), ENVELOPES)?;
+    at_most(envelopes::MOST, lines.len(), PUBLIC, ENVELOPES)?;
     match lines.is_empty() {
         true => {
             stale.push(directory.join(ENVELOPES));
@@ -138,10 +138,10 @@ fn boot(directory: &Path, signed: &Signed) -> Result<Ready> {
 }
 
 /// That there are no more than `verify` reads.
-fn at_most(most: usize, count: usize, name: &str) -> Result<()> {
+fn at_most(most: usize, count: usize, part: &str, name: &str) -> Result<()> {
     match count <= most {
         true => Ok(()),
-        false => Err(Error::usage(format!("{PUBLIC}/{name} would have {count} signatures, more than {most}"))
+        false => Err(Error::usage(format!("{part}/{name} would have {count} signatures, more than {most}"))
             .advise("remove those of keys that nobody trusts")),
     }
 }
@@ -168,7 +168,7 @@ fn kept(directory: &Path, list: &List) -> Result<Vec<Found>> {
 }
 
 /// The name of each new signature: that of the one by the same key, else the first of its scheme, else one with its id.
-fn names<'a>(kept: &[Found], made: &[&'a Signature]) -> Result<BTreeMap<String, &'a Signature>> {
+fn names<'a>(kept: &[Found], made: &[&'a Signature], part: Part) -> Result<BTreeMap<String, &'a Signature>> {
     let mut named: BTreeMap<String, &Signature> = BTreeMap::new();
     for signature in made {
         let Signature { scheme, id, key, .. } = signature;
@@ -190,6 +190,6 @@ fn names<'a>(kept: &[Found], made: &[&'a Signature]) -> Result<BTreeMap<String, 
         named.insert(name, signature);
     }
     let kept = kept.iter().filter(|found| !named.contains_key(&found.name)).count();
-    at_most(signatures::MOST, kept + named.len(), SUMS)?;
+    at_most(signatures::MOST, kept + named.len(), part.name(), SUMS)?;
     Ok(named)
 }

@@ -9,7 +9,6 @@
 //! Only what is in the release is in it: of a source, the members that a chosen machine has. Files of overlays stand in
 //! the machines' manifests; here the overlays are components.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{Read as _, Seek as _};
 
@@ -314,12 +313,8 @@ fn take<'a>(locked: &'a Locked, digest: &Digest) -> Option<Taken<'a>> {
 /// What a source is called. Of a URL only what everybody may see counts: a guess at a token in its query could be tested
 /// by what the name has of a digest.
 fn source_id(wanted: &Wanted, location: &Location, locked: &Locked) -> Id {
-    Id::of("source", &[&wanted.name, &shown(wanted, location, locked), &locked.sha256.to_string()])
-}
-
-/// Where a source is from, as everybody may see it.
-fn shown<'a>(wanted: &'a Wanted, location: &Location, locked: &Locked) -> Cow<'a, str> {
-    provenance::uri(wanted, location, locked).map_or(Cow::Borrowed(&wanted.from), Cow::Owned)
+    let from = provenance::uri(wanted, location, locked).unwrap_or_else(|| wanted.from.clone());
+    Id::of("source", &[&wanted.name, &from, &locked.sha256.to_string()])
 }
 
 /// A source as a component.
@@ -332,10 +327,8 @@ fn describe(wanted: &Wanted, planned: &PlannedSource, locked: &Locked) -> Compon
         ..Component::new(Kind::File, wanted.name.clone())
     };
     let uri = provenance::uri(wanted, &planned.location, locked);
-    let facts = BTreeMap::from([
-        ("source", wanted.name.clone()),
-        ("from", shown(wanted, &planned.location, locked).into_owned()),
-    ]);
+    let from = uri.clone().unwrap_or_else(|| wanted.from.clone());
+    let facts = BTreeMap::from([("source", wanted.name.clone()), ("from", from)]);
     match &planned.location {
         Location::Url(_) => {
             let url = uri.filter(|uri| !uri.starts_with("file:"));

@@ -267,6 +267,27 @@ fn strangers_signatures_count_for_nothing_and_malformed_ones_are_faults() {
     desk.verify("3", &["a", "b", "s"]).unwrap();
 }
 
+/// Where another key's signature is enough, one that names nobody counts for nothing: but not one whose name was nearly a key's.
+#[test]
+fn no_damage_makes_a_signature_a_strangers() {
+    let desk = Desk::new();
+    desk.must(&["sign", "release", "--key", "a.key", "--key", "b.key"]);
+    let path = desk.at("release/public/SHA256SUMS.minisig");
+    let good = fs::read(&path).unwrap();
+    let start = good.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    // 2 bytes of the algorithm, 8 of the name; the last character holds a part of the signature too.
+    for at in start..start + 14 {
+        for bit in 0..8 {
+            let mut bad = good.clone();
+            bad[at] ^= 1 << bit;
+            fs::write(&path, &bad).unwrap();
+            failed(desk.verify("1", &["a", "b"]), 4, "", &[]);
+        }
+    }
+    fs::write(&path, &good).unwrap();
+    desk.verify("2", &["a", "b"]).unwrap();
+}
+
 #[test]
 fn a_signature_is_of_its_part_and_of_its_release() {
     let desk = Desk::new();

@@ -134,8 +134,11 @@ fn unfinished(directory: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Replaces `path` by a file with these bytes. A reader sees the old file or the new one; a symlink at `path` is
-/// replaced, not followed.
+/// replaced, not followed. A device, a socket or a FIFO is nobody's to replace: with root's rights /dev/null would be gone.
 pub fn write(path: &Path, bytes: &[u8], access: Access) -> Result<()> {
+    if fs::symlink_metadata(path).is_ok_and(|there| !there.is_file() && !there.is_symlink()) {
+        return Err(Error::usage(format!("{} is no file; it is not replaced", path.display())));
+    }
     sweep(parent(path))?;
     let mut staged = Staged::beside(path, access)?;
     staged.write_all(bytes).map_err(|error| Error::io("writing", path, error))?;
@@ -307,6 +310,16 @@ mod tests {
         assert_eq!((fs::read(&path).unwrap(), mode(&path)), (b"new".to_vec(), 0o600));
         assert_eq!(fs::read(&target).unwrap(), b"old");
         assert_eq!(names(directory.path()).unwrap(), ["key", "target"]);
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        assert_eq!(write(&path, b"new", Access::Public).unwrap_err().class().code(), 2);
+        assert!(!fs::symlink_metadata(&path).unwrap().is_file());
+        assert_eq!(names(directory.path()).unwrap(), ["socket"]);
     }
 
     #[test]

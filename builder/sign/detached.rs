@@ -71,20 +71,18 @@ impl Detached {
 
     /// Which of `keys` signed `message`, and its statement with it; nothing if a key did that is none of them.
     ///
-    /// Trust: it names one of them and is not a signature of these bytes by it, or is by one of them and names another.
+    /// Trust: it names one of them, or nearly, and is not a signature of these bytes by it; or is by one of them and names another.
     pub fn verify<'a>(&self, keys: &'a [TrustedKey], message: &[u8]) -> Result<Option<&'a TrustedKey>> {
         let named: Vec<&TrustedKey> = keys.iter().filter(|key| self.names(key)).collect();
         if named.is_empty() {
-            return match keys.iter().find(|key| self.is_by(key, message) || self.nearly_names(key)) {
+            let damaged = |message: String| Err(Error::trust(message).advise("get it again from its source"));
+            // Nobody's program does either: the name was changed afterwards.
+            if let Some(key) = keys.iter().find(|key| self.is_by(key, message)) {
+                return damaged(format!("the signature names key {}, and is by {key}", self.signer()));
+            }
+            return match keys.iter().find(|key| self.nearly_names(key)) {
+                Some(key) => damaged(format!("the signature names key {}, which is nearly {key}", self.signer())),
                 None => Ok(None),
-                Some(key) if !self.is_by(key, message) => {
-                    let message =
-                        format!("the signature names key {}, and nearly key {key}: it is damaged", self.signer());
-                    Err(Error::trust(message).advise("get it again from its source"))
-                }
-                // Nobody's program does that: the name was changed afterwards.
-                Some(key) => Err(Error::trust(format!("the signature names key {}, and is by {key}", self.signer()))
-                    .advise("get it again from its source")),
             };
         }
         // Names are what anybody can give: a key is found by what it verifies.

@@ -44,5 +44,7 @@ pub mod boot;
 pub mod diff;
 // F5: how the first becomes the second.
 pub mod build;
-// F6: the command line.
+// F6: what would go wrong with it.
+pub mod check;
+// F7: the command line.
 pub mod cli;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Every module and its floor.
-const FLOORS: [(&str, u8); 27] = [
+const FLOORS: [(&str, u8); 28] = [
     ("error", 0),
     ("digest", 0),
     ("epoch", 0),
@@ -31,7 +31,8 @@ const FLOORS: [(&str, u8); 27] = [
     ("build", 5),
     ("boot", 4),
     ("diff", 4),
-    ("cli", 6),
+    ("check", 6),
+    ("cli", 7),
     ("main", 7),
     ("lib", 7),
 ];

@@ -2,6 +2,7 @@
 
 mod boot;
 mod build;
+mod check;
 mod code_signing;
 mod csr;
 mod diff;
@@ -73,6 +74,8 @@ enum Command {
     Init(init::Init),
     /// Show what a profile asks for: every node's files with mode, layer and origin.
     Plan(plan::Plan),
+    /// Find on the desk what would fail on the machines.
+    Check(check::Check),
     /// Pin every source of a profile: fetch it, hash it, write the lock.
     Lock(lock::Lock),
     /// Bring everything that is locked into the store, and check what is there.
@@ -127,6 +130,7 @@ impl Command {
         match self {
             Command::Init(verb) => verb.run(printer),
             Command::Plan(verb) => verb.run(printer),
+            Command::Check(verb) => verb.run(printer),
             Command::Lock(verb) => verb.run(printer),
             Command::Fetch(verb) => verb.run(printer),
             Command::Build(verb) => verb.run(printer),

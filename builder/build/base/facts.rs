@@ -61,6 +61,11 @@ impl Facts {
         }
     }
 
+    /// What the base has at a path.
+    pub fn thing(&self, path: &TreePath) -> Option<&Thing> {
+        self.things.get(path)
+    }
+
     /// Whether the base has something at a path.
     pub fn has(&self, path: &TreePath) -> bool {
         self.things.contains_key(path)

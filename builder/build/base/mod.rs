@@ -14,7 +14,7 @@ pub mod rootfs;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use self::facts::Facts;
+pub use self::facts::{Facts, Thing};
 pub use self::rootfs::{Layered, Rootfs};
 use super::place::usual_directory;
 use super::sources::{self, PlannedSource, Stated};

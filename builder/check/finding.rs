@@ -1,0 +1,122 @@
+//! What was found: once for each thing that is wrong, whatever the number of machines that have it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::rule::{Rule, Severity};
+use super::subject::Machine;
+use crate::error::Place;
+use crate::tree::TreePath;
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The rule's name.
+    pub id: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong, in a sentence that names the things.
+    pub says: String,
+    /// What will go wrong on the machine.
+    pub fate: String,
+    /// What to do.
+    pub remedy: String,
+    /// Where it is declared, in the profile or an overlay.
+    pub place: Option<Place>,
+    /// The file on the machines that says it, and the line in it.
+    pub file: Option<(TreePath, Option<u32>)>,
+    /// The machines that have it; none if it is the cluster's.
+    pub on: BTreeSet<String>,
+}
+
+/// Where something is on a machine.
+#[derive(Clone, Copy)]
+pub struct Spot<'a> {
+    /// The machine.
+    pub machine: &'a Machine<'a>,
+    /// The file.
+    pub path: &'a TreePath,
+    /// The line in it, from 1, if one is meant.
+    pub line: Option<u32>,
+}
+
+/// What the checks found so far.
+#[derive(Debug, Default)]
+pub struct Findings(BTreeMap<Key, Finding>);
+
+/// In the order in which findings are told: by severity, place, name.
+type Key = (Severity, Option<Place>, String, String, Option<(TreePath, Option<u32>)>);
+
+impl Findings {
+    /// Notes what a rule found at a spot.
+    pub fn add(&mut self, rule: &Rule, spot: Spot<'_>, says: impl Into<String>) {
+        let mut finding = Finding::of(rule, says.into());
+        finding.place = spot.machine.place(spot.path).cloned();
+        finding.file = Some((spot.path.clone(), spot.line));
+        finding.on.insert(spot.machine.name.to_owned());
+        self.note(finding);
+    }
+
+    /// Notes a finding.
+    pub fn note(&mut self, finding: Finding) {
+        let Finding { severity, place, id, says, file, .. } = &finding;
+        let key = (*severity, place.clone(), id.clone(), says.clone(), file.clone());
+        let known = self.0.entry(key).or_insert_with(|| Finding { on: BTreeSet::new(), ..finding.clone() });
+        known.on.extend(finding.on);
+    }
+
+    /// All of them, the worst first.
+    pub fn finish(self) -> Vec<Finding> {
+        self.0.into_values().collect()
+    }
+}
+
+impl Finding {
+    /// What a rule found, nowhere yet.
+    pub fn of(rule: &Rule, says: String) -> Finding {
+        Finding {
+            id: rule.id.to_owned(),
+            severity: rule.severity,
+            says,
+            fate: rule.fate.to_owned(),
+            remedy: rule.remedy.to_owned(),
+            place: None,
+            file: None,
+            on: BTreeSet::new(),
+        }
+    }
+}
+
+/// What JSON reports have of a finding.
+#[derive(Debug, Serialize)]
+pub struct Record<'a> {
+    id: &'a str,
+    severity: Severity,
+    says: &'a str,
+    fate: &'a str,
+    remedy: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u32>,
+    machines: &'a BTreeSet<String>,
+}
+
+impl<'a> From<&'a Finding> for Record<'a> {
+    fn from(finding: &'a Finding) -> Record<'a> {
+        Record {
+            id: &finding.id,
+            severity: finding.severity,
+            says: &finding.says,
+            fate: &finding.fate,
+            remedy: &finding.remedy,
+            place: finding.place.as_ref().map(ToString::to_string),
+            file: finding.file.as_ref().map(|(path, _)| path.to_string()),
+            line: finding.file.as_ref().and_then(|(_, line)| *line),
+            machines: &finding.on,
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! What is checked: a finished plan, machine by machine, with what each has from elsewhere.
+
+use std::collections::BTreeSet;
+use std::io::Read;
+
+use crate::build::base::{Knowledge, Thing};
+use crate::build::{NodePlan, Plan};
+use crate::error::Place;
+use crate::tree::{Blobs, Entry, Node, TreePath};
+
+/// How many links one name may lead through, as Linux has it (path_resolution(7)).
+const MOST_LINKS: usize = 40;
+/// The most bytes of a file that is read as text.
+const LARGEST_TEXT: u64 = 1 << 20;
+
+/// A cluster.
+pub struct Cluster<'a> {
+    /// Its machines.
+    pub machines: Vec<Machine<'a>>,
+}
+
+/// A machine.
+pub struct Machine<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Everything that is known of it.
+    pub plan: &'a NodePlan,
+    blobs: &'a dyn Blobs,
+    provided: BTreeSet<&'a TreePath>,
+}
+
+/// What a path comes to on a machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found<'a> {
+    /// It is in the bundle, here.
+    Bundle(TreePath, &'a Entry),
+    /// The base has it.
+    Base,
+    /// An overlay says that it is there.
+    Provided,
+    /// It is made when the machine runs.
+    Running,
+    /// Nobody can tell: the base is not known.
+    Unknown,
+    /// It is nowhere; if a link leads there, what that says.
+    Missing(TreePath),
+}
+
+impl<'a> Cluster<'a> {
+    /// The machines of a plan; `blobs` has what they have of sources, as far as it is in the store.
+    pub fn new(plan: &'a Plan, blobs: &'a dyn Blobs) -> Cluster<'a> {
+        Cluster { machines: plan.nodes.iter().map(|node| Machine::new(node, blobs)).collect() }
+    }
+}
+
+impl<'a> Machine<'a> {
+    fn new(plan: &'a NodePlan, blobs: &'a dyn Blobs) -> Machine<'a> {
+        let provided = plan.provides.iter().flat_map(|provision| &provision.paths).collect();
+        Machine { name: &plan.name, plan, blobs, provided }
+    }
+
+    /// Where a file was declared.
+    pub fn place(&self, path: &TreePath) -> Option<&'a Place> {
+        self.plan.places.get(path)
+    }
+
+    /// The text of a public file of the bundle, if it is one. Of a secret file nothing is read: what is told of a
+    /// finding may not have a part of it.
+    pub fn text(&self, path: &TreePath) -> Option<String> {
+        let Some(Entry { node: Node::File(content), .. }) = self.plan.tree.get(path) else { return None };
+        if content.size() > LARGEST_TEXT {
+            return None;
+        }
+        let mut bytes = Vec::new();
+        content.open(self.blobs).ok()?.read_to_end(&mut bytes).ok()?;
+        String::from_utf8(bytes).ok()
+    }
+
+    /// What a path comes to, through the links of the bundle and of the base.
+    pub fn find(&self, path: &TreePath) -> Found<'a> {
+        let mut path = path.clone();
+        for _ in 0..MOST_LINKS {
+            match self.step(&path) {
+                Step::Found(found) => return found,
+                Step::Link(next) => path = next,
+            }
+        }
+        Found::Missing(path)
+    }
+
+    fn step(&self, path: &TreePath) -> Step<'a> {
+        // A link on the way counts before what lies behind it.
+        for above in path.ancestors().chain([path.clone()]) {
+            let target = match (self.plan.tree.get(&above), self.thing(&above)) {
+                (Some(Entry { node: Node::Symlink(target), .. }), _) => target.as_str(),
+                (Some(_), _) => continue,
+                (None, Some(Thing::Symlink(target))) => target.as_str(),
+                _ => continue,
+            };
+            return match led(&above, target, path) {
+                Some(next) => Step::Link(next),
+                None => Step::Found(Found::Missing(path.clone())),
+            };
+        }
+        if let Some(entry) = self.plan.tree.get(path) {
+            return Step::Found(Found::Bundle(path.clone(), entry));
+        }
+        Step::Found(match self.plan.base {
+            _ if self.thing(path).is_some() => Found::Base,
+            _ if self.is_provided(path) => Found::Provided,
+            _ if is_running(path) => Found::Running,
+            Knowledge::Not => Found::Unknown,
+            _ => Found::Missing(path.clone()),
+        })
+    }
+
+    fn thing(&self, path: &TreePath) -> Option<&'a Thing> {
+        self.plan.base.facts().and_then(|facts| facts.thing(path))
+    }
+
+    /// Whether somebody brings it, or a directory that it is in; or it is to come from a source that is not locked.
+    fn is_provided(&self, path: &TreePath) -> bool {
+        let pending = |to: &str| {
+            let to = to.trim_end_matches('/');
+            to.parse().is_ok_and(|to: TreePath| to == *path || path.is_beneath(&to))
+        };
+        self.provided.contains(path)
+            || path.ancestors().any(|above| self.provided.contains(&above))
+            || self.plan.pending.iter().any(|one| pending(&one.path))
+    }
+
+    /// The units that somebody says are there.
+    pub fn provides_unit(&self, unit: &str) -> bool {
+        self.plan.provides.iter().any(|provision| provision.units.iter().any(|name| name == unit))
+    }
+
+    /// The programs on the PATH that somebody says are there.
+    pub fn provides_program(&self, program: &str) -> bool {
+        self.plan.provides.iter().any(|provision| provision.programs.iter().any(|name| name == program))
+    }
+}
+
+enum Step<'a> {
+    Found(Found<'a>),
+    Link(TreePath),
+}
+
+/// Where `path` leads, of which `link` is the beginning or the whole; none if it leads out of everything.
+fn led(link: &TreePath, target: &str, path: &TreePath) -> Option<TreePath> {
+    let rest = path.as_str().strip_prefix(link.as_str())?.trim_start_matches('/');
+    let start = match target.starts_with('/') {
+        true => String::new(),
+        false => link.parent().map(|parent| parent.as_str().to_owned()).unwrap_or_default(),
+    };
+    let mut parts: Vec<&str> = start.split('/').filter(|part| !part.is_empty()).collect();
+    for part in target.split('/').chain(rest.split('/')) {
+        match part {
+            "" | "." => {}
+            // Above the root is the root.
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    TreePath::from_relative(&parts.join("/")).ok()
+}
+
+/// Whether the kernel or systemd makes it on every machine (file-hierarchy(7)): what lies there is nobody's file.
+fn is_running(path: &TreePath) -> bool {
+    const MADE: [&str; 7] = ["dev", "proc", "run", "sys", "tmp", "var/run", "var/tmp"];
+    let is_below =
+        |made: &&str| path.as_str().strip_prefix(*made).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    MADE.iter().any(|made| is_below(&made))
+}

@@ -1,0 +1,225 @@
+//! Units: what they start, read and ask for is there.
+
+use std::collections::BTreeSet;
+
+use super::finding::{Findings, Spot};
+use super::rule::{Rule, Severity};
+use super::subject::{Cluster, Found, Machine};
+use super::unit::{Setting, read, words};
+use crate::tree::{Node, TreePath};
+
+/// Where units are (systemd.unit(5), "Unit File Load Path").
+const DIRECTORIES: [&str; 4] =
+    ["etc/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system", "lib/systemd/system"];
+/// Where systemd looks for a program without a path (systemd.service(5), "Command lines").
+const SEARCHED: [&str; 6] = ["usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin", "sbin", "bin"];
+/// The types of units.
+const TYPES: [&str; 11] = [
+    ".service",
+    ".socket",
+    ".device",
+    ".mount",
+    ".automount",
+    ".swap",
+    ".target",
+    ".path",
+    ".timer",
+    ".slice",
+    ".scope",
+];
+
+/// A program that a unit starts.
+pub const UNIT_PROGRAM: Rule = Rule {
+    id: "unit-program",
+    severity: Severity::Error,
+    finds: "a unit that starts a program which nothing brings",
+    fate: "the unit fails at once (status 203/EXEC)",
+    remedy: "bring the program, or say with [[provides]] who has it",
+};
+/// A program that is there and cannot be started.
+pub const UNIT_PROGRAM_MODE: Rule = Rule {
+    id: "unit-program-mode",
+    severity: Severity::Error,
+    finds: "a unit that starts a file which is no program",
+    fate: "the unit fails at once (status 203/EXEC)",
+    remedy: "give the file a mode that lets it be executed, such as 0755",
+};
+/// A file of variables.
+pub const UNIT_ENVIRONMENT: Rule = Rule {
+    id: "unit-environment",
+    severity: Severity::Error,
+    finds: "a unit that reads variables from a file which nothing brings",
+    fate: "the unit does not start: systemd loads no environment",
+    remedy: "bring the file, write a `-` before its path if it may be missing, or say with [[provides]] who has it",
+};
+/// A unit that must be there.
+pub const UNIT_REQUIRED: Rule = Rule {
+    id: "unit-required",
+    severity: Severity::Error,
+    finds: "a unit that requires one which nothing brings",
+    fate: "the unit does not start: what it requires is not found",
+    remedy: "bring that unit, or say with [[provides]] who has it",
+};
+/// A unit that is wanted or waited for.
+pub const UNIT_WANTED: Rule = Rule {
+    id: "unit-wanted",
+    severity: Severity::Warning,
+    finds: "a unit that wants, or waits for, one which nothing brings",
+    fate: "systemd passes over it: nothing is started, and nothing is waited for",
+    remedy: "bring that unit, say with [[provides]] who has it, or take the line out",
+};
+
+/// Looks at every unit and drop-in of the bundle.
+pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
+    for machine in &cluster.machines {
+        for path in machine.plan.tree.iter().map(|(path, _)| path).filter(|path| is_unit(path)) {
+            let Some(text) = machine.text(path) else { continue };
+            for setting in read(&text) {
+                let spot = Spot { machine, path, line: Some(setting.line) };
+                look(&setting, spot, findings);
+            }
+        }
+    }
+}
+
+fn look(setting: &Setting, spot: Spot<'_>, findings: &mut Findings) {
+    let Setting { section, key, value, .. } = setting;
+    match (section.as_str(), key.as_str()) {
+        (_, key) if key.starts_with("Exec") => program(value, spot, findings),
+        (_, "EnvironmentFile") => environment(value, spot, findings),
+        ("Unit", "Requires" | "Requisite" | "BindsTo") => required(value, &UNIT_REQUIRED, spot, findings),
+        ("Unit", "Wants" | "Upholds" | "After" | "Before" | "PartOf" | "OnFailure" | "OnSuccess") => {
+            required(value, &UNIT_WANTED, spot, findings);
+        }
+        _ => {}
+    }
+}
+
+/// Whether it is a unit, or a drop-in of one.
+fn is_unit(path: &TreePath) -> bool {
+    let Some(below) = DIRECTORIES.iter().find_map(|directory| path.as_str().strip_prefix(directory)?.strip_prefix('/'))
+    else {
+        return false;
+    };
+    let is_type = |name: &str| TYPES.iter().any(|kind| name.ends_with(kind));
+    match below.split_once('/') {
+        None => is_type(below),
+        Some((directory, name)) => {
+            let unit = directory.strip_suffix(".d").is_some_and(is_type);
+            unit && name.ends_with(".conf") && !name.contains('/')
+        }
+    }
+}
+
+/// The first word of a command line is there, and can be executed.
+fn program(value: &str, spot: Spot<'_>, findings: &mut Findings) {
+    // Prefixes that change how it is started (systemd.service(5), table "Special executable prefixes").
+    let words = words(value.trim_start_matches(['@', '-', ':', '+', '!', '|']));
+    let Some(first) = words.first().filter(|word| !word.contains(['%', '$'])) else { return };
+    let machine = spot.machine;
+    if !first.starts_with('/') {
+        if !on_path(machine, first) {
+            let says = format!("{} starts {first}, which is nowhere on the PATH", spot.path);
+            findings.add(&UNIT_PROGRAM, spot, says);
+        }
+        return;
+    }
+    let Ok(path) = first.parse::<TreePath>() else { return };
+    match machine.find(&path) {
+        Found::Missing(end) => {
+            let through = if end == path { String::new() } else { format!(" (it leads to {end})") };
+            findings.add(&UNIT_PROGRAM, spot, format!("{} starts {path}, which is nowhere{through}", spot.path));
+        }
+        Found::Bundle(_, entry) => {
+            let fault = match entry.node {
+                Node::File(_) if entry.mode & 0o111 == 0 => Some(format!("has mode {:04o}", entry.mode)),
+                Node::File(_) => None,
+                _ => Some(format!("is a {}", entry.node.name())),
+            };
+            if let Some(fault) = fault {
+                findings.add(&UNIT_PROGRAM_MODE, spot, format!("{} starts {path}, which {fault}", spot.path));
+            }
+        }
+        Found::Base | Found::Provided | Found::Running | Found::Unknown => {}
+    }
+}
+
+fn on_path(machine: &Machine<'_>, program: &str) -> bool {
+    let is_there = |directory: &&str| {
+        let path = TreePath::from_relative(&format!("{directory}/{program}"));
+        path.is_ok_and(|path| !matches!(machine.find(&path), Found::Missing(_)))
+    };
+    machine.provides_program(program) || SEARCHED.iter().any(|directory| is_there(&directory))
+}
+
+fn environment(value: &str, spot: Spot<'_>, findings: &mut Findings) {
+    // What begins with `-` may be missing; globs and specifiers are the machine's.
+    if value.is_empty() || value.starts_with('-') || value.contains(['%', '*', '?', '[']) {
+        return;
+    }
+    let Ok(path) = value.parse::<TreePath>() else { return };
+    if let Found::Missing(_) = spot.machine.find(&path) {
+        findings.add(&UNIT_ENVIRONMENT, spot, format!("{} reads {path}, which is nowhere", spot.path));
+    }
+}
+
+fn required(value: &str, rule: &Rule, spot: Spot<'_>, findings: &mut Findings) {
+    let names: BTreeSet<&str> = value.split_whitespace().filter(|name| !name.contains('%')).collect();
+    for name in names.into_iter().filter(|name| !has_unit(spot.machine, name)) {
+        findings.add(rule, spot, format!("{} names {name}, which is nowhere", spot.path));
+    }
+}
+
+/// Whether a unit's file, or its template's, is there; what systemd makes of a path or a device has none.
+fn has_unit(machine: &Machine<'_>, name: &str) -> bool {
+    let template =
+        name.split_once('@').and_then(|(prefix, rest)| Some(format!("{prefix}@.{}", rest.rsplit_once('.')?.1)));
+    let is_there = |name: &str| {
+        let at = |directory: &&str| {
+            let path = TreePath::from_relative(&format!("{directory}/{name}"));
+            path.is_ok_and(|path| !matches!(machine.find(&path), Found::Missing(_)))
+        };
+        machine.provides_unit(name) || DIRECTORIES.iter().any(|directory| at(&directory))
+    };
+    let made = [".device", ".mount", ".swap", ".slice", ".scope"].iter().any(|kind| name.ends_with(kind));
+    made || is_special(name) || is_there(name) || template.is_some_and(|template| is_there(&template))
+}
+
+/// Whether systemd itself has it, on every machine (systemd.special(7)).
+fn is_special(name: &str) -> bool {
+    const SPECIAL: [&str; 28] = [
+        "basic.target",
+        "default.target",
+        "emergency.target",
+        "final.target",
+        "graphical.target",
+        "halt.target",
+        "initrd.target",
+        "local-fs-pre.target",
+        "local-fs.target",
+        "multi-user.target",
+        "network-online.target",
+        "network-pre.target",
+        "network.target",
+        "nss-lookup.target",
+        "nss-user-lookup.target",
+        "paths.target",
+        "poweroff.target",
+        "reboot.target",
+        "remote-fs-pre.target",
+        "remote-fs.target",
+        "rescue.target",
+        "rpcbind.target",
+        "shutdown.target",
+        "sockets.target",
+        "sysinit.target",
+        "time-set.target",
+        "time-sync.target",
+        "timers.target",
+    ];
+    const OWN: [&str; 3] = ["systemd-", "initrd-", "umount.target"];
+    SPECIAL.contains(&name)
+        || OWN.iter().any(|start| name.starts_with(start))
+        || name == "dbus.service"
+        || name == "dbus.socket"
+}

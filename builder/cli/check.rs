@@ -1,0 +1,147 @@
+//! `check`: what would fail on the machines, before anything is built.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::open_store;
+use super::print::Printer;
+use super::seed::SeedArguments;
+use crate::build::{Bases, Layered, Plan};
+use crate::check::{self, Finding, Record, Rule, Severity, sarif};
+use crate::disk::{self, Access};
+use crate::epoch::Epoch;
+use crate::error::{Error, Result, visible};
+use crate::profile::{Lock, Profile};
+
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The profile's file.
+    #[arg(value_name = "PROFILE", required_unless_present = "list", value_hint = clap::ValueHint::FilePath)]
+    profile: Option<PathBuf>,
+    /// List what is looked for, and look for nothing.
+    #[arg(long, conflicts_with = "profile")]
+    list: bool,
+    /// Write the findings here too, as SARIF, for a code review.
+    #[arg(long, value_name = "FILE", conflicts_with = "list", value_hint = clap::ValueHint::FilePath)]
+    sarif: Option<PathBuf>,
+    #[command(flatten)]
+    seed: SeedArguments,
+}
+
+/// What `--format json` prints.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    profile: String,
+    findings: Vec<Record<'a>>,
+    accepted: Vec<AcceptedRecord<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct AcceptedRecord<'a> {
+    #[serde(flatten)]
+    finding: Record<'a>,
+    reason: &'a str,
+}
+
+impl Check {
+    pub fn run(&self, printer: &Printer) -> Result<()> {
+        match &self.profile {
+            Some(file) => self.check(&Profile::load(file, Epoch::from_environment()?)?, printer),
+            None => list(printer),
+        }
+    }
+
+    fn check(&self, profile: &Profile, printer: &Printer) -> Result<()> {
+        let shown = profile.lock_file().display().to_string();
+        let lock = Lock::load(&profile.project.join(profile.lock_file()), &shown)?;
+        let locked = lock.as_ref().and_then(|lock| lock.seed.as_deref());
+        let seed = self.seed.is_given().then(|| self.seed.load(profile, locked)).transpose()?;
+        let (mut bases, store) = (Bases::of(profile)?, open_store()?);
+        if let Some(lock) = &lock {
+            bases.open(lock, &store)?;
+        }
+        let plan = Plan::resolve_on(&bases, profile, lock.as_ref(), seed.as_ref())?;
+        let rootfs = bases.rootfs();
+        let found = check::check(&plan, &Layered { store: &store, rootfs: &rootfs });
+        let (accepted, findings) = split(found, profile);
+        if let Some(path) = &self.sarif {
+            let text = serde_json::to_string_pretty(&sarif::log(&findings, &accepted));
+            let text = text.map_err(|error| Error::bug(format!("writing SARIF: {error}")))?;
+            disk::write(path, format!("{text}\n").as_bytes(), Access::Public)?;
+        }
+        let report = Report {
+            profile: profile.file.display().to_string(),
+            findings: findings.iter().map(Record::from).collect(),
+            accepted: accepted
+                .iter()
+                .map(|(finding, reason)| AcceptedRecord { finding: Record::from(finding), reason })
+                .collect(),
+        };
+        printer.report(&report, || page(&report.profile, &findings, accepted.len(), plan.nodes.len()))?;
+        match findings.iter().filter(|finding| finding.severity == Severity::Error).count() {
+            0 => Ok(()),
+            count => Err(Error::usage(format!("{} has {}", report.profile, counted(count, "error")))
+                .advise("mend them, or accept each with a reason: [[accept]] finding = \"ID\", reason = \"...\"")),
+        }
+    }
+}
+
+/// What the profile accepts, with its reasons, and what it does not.
+fn split(found: Vec<Finding>, profile: &Profile) -> (Vec<(Finding, String)>, Vec<Finding>) {
+    let (mut accepted, mut findings) = (Vec::new(), Vec::new());
+    for finding in found {
+        match profile.declared.accept.iter().find(|accept| accept.finding == finding.id) {
+            Some(accept) => accepted.push((finding, accept.reason.clone())),
+            None => findings.push(finding),
+        }
+    }
+    (accepted, findings)
+}
+
+/// For a person: what is wrong, where, on which machines, and what to do.
+fn page(profile: &str, findings: &[Finding], accepted: usize, machines: usize) -> String {
+    let mut text = String::new();
+    for Finding { id, severity, says, fate, remedy, place, file, on } in findings {
+        text += &format!("{}[{id}]: {}\n", severity.name(), visible(says));
+        if let Some(place) = place {
+            text += &format!("  at   {}\n", visible(&place.to_string()));
+        }
+        let at = file.as_ref().map(|(path, line)| match line {
+            Some(line) => format!("{path}:{line}"),
+            None => path.to_string(),
+        });
+        let on: Vec<&str> = on.iter().map(String::as_str).collect();
+        match (at, on.len()) {
+            (at, count) if count > 0 => {
+                let names = if count == machines && count > 3 { "all machines".to_owned() } else { on.join(", ") };
+                text += &format!("  on   {names}{}\n", at.map_or_else(String::new, |at| format!(": {at}")));
+            }
+            _ => {}
+        }
+        text += &format!("  then {fate}\n  do   {remedy}\n");
+    }
+    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let told = [(errors, "error"), (warnings, "warning"), (count(Severity::Note), "note")];
+    let told: Vec<String> = told.iter().filter(|(count, _)| *count > 0).map(|(n, noun)| counted(*n, noun)).collect();
+    let told = if told.is_empty() { "nothing is wrong that could be known".to_owned() } else { told.join(", ") };
+    let accepted = if accepted == 0 { String::new() } else { format!("; {accepted} accepted") };
+    text + &format!("{profile}: {told}{accepted}\n")
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+fn list(printer: &Printer) -> Result<()> {
+    let rules = check::rules();
+    printer.report(&rules, || {
+        let line = |rule: &&Rule| {
+            let Rule { id, severity, finds, fate, remedy } = rule;
+            format!("{id} ({})\n  finds {finds}\n  then  {fate}\n  do    {remedy}\n", severity.name())
+        };
+        rules.iter().map(line).collect()
+    })
+}

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use globset::GlobMatcher;
+use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::base::Knowledge;
@@ -20,7 +21,7 @@ use super::settings::Settings;
 use super::sources::{self, Installed, PlannedSource};
 use crate::document::{self, Data, Placed, Table, Value};
 use crate::error::{Error, Faults, Result};
-use crate::overlay::declare::{Declarations, Provision, SourceDeclaration};
+use crate::overlay::declare::{ClientDeclaration, Declarations, Provision, ServerDeclaration, SourceDeclaration};
 use crate::overlay::{Overlay, Scope, units};
 use crate::profile::lock::{Locked, Wanted};
 use crate::profile::{Node as Machine, Profile};
@@ -99,6 +100,7 @@ impl<'a> Resolving<'a, '_> {
         }
         placing.for_guard(false);
         self.asked.extend(names.asked());
+        let talk: Vec<Talk> = active.iter().filter_map(|one| faults.note(talk(one, &names))).collect();
         let pending = self.place_sources(sources, &mut placing, &mut faults);
         for one in &active {
             placing.for_guard(one.declared.guard);
@@ -120,6 +122,9 @@ impl<'a> Resolving<'a, '_> {
             pending,
             provides,
             images,
+            servers: talk.iter().flat_map(|one| one.servers.clone()).collect(),
+            clients: talk.iter().flat_map(|one| one.clients.clone()).collect(),
+            addresses: addresses(node),
             base,
         };
         faults.finish(plan)
@@ -246,11 +251,12 @@ fn provided(active: &[Active<'_>], tree: &Tree, pending: &[Pending], images: &[N
     };
     let mut all = Vec::new();
     for declared in active.iter().flat_map(|one| &one.declared.provides) {
-        let Provision { by, mut paths, programs, units, images: mut named, when } = declared.value.clone();
+        let Provision { by, mut paths, programs, units, libraries, images: mut named, when } = declared.value.clone();
         paths.retain(|path| !has_path(path));
         named.retain(|name| !images.iter().any(|image| image.name == *name));
-        let is_empty = paths.is_empty() && programs.is_empty() && units.is_empty() && named.is_empty();
-        all.extend((!is_empty).then_some(Provision { by, paths, programs, units, images: named, when }));
+        let rest = [programs.len(), units.len(), libraries.len()].iter().sum::<usize>();
+        let is_empty = paths.is_empty() && rest == 0 && named.is_empty();
+        all.extend((!is_empty).then_some(Provision { by, paths, programs, units, libraries, images: named, when }));
     }
     all
 }
@@ -288,7 +294,8 @@ fn without_flags(declarations: &Value, replaced: &BTreeSet<(&str, &str)>) -> Val
 
 fn activate<'a>(overlay: &'a Overlay, scope: &Arc<Scope>, replaced: &BTreeSet<(&str, &str)>) -> Result<Active<'a>> {
     let mut faults = Faults::new();
-    let declarations = without_flags(&without(&overlay.declarations, &["vars", "when"]), replaced);
+    let declarations =
+        without_flags(&without(&overlay.declarations, &["vars", "when", "servers", "clients"]), replaced);
     let absent = absent_files(&declarations, scope, &mut faults);
     let present = faults.note(filter(scope, &declarations)).unwrap_or_else(|| declarations.clone());
     let rendered = faults.note(scope.render(&present)).unwrap_or(present);
@@ -420,4 +427,29 @@ fn enable(unit: &Placed<String>, placing: &Placing) -> Result<Vec<units::Link>> 
         Error::usage(message).advise("if the base or a package has it, say `wanted-by = [...]` as its [Install] does")
     })?;
     units::enable(unit, &text, &path, &find)
+}
+
+/// What others may call the machine: its names and addresses.
+fn addresses(node: &Machine) -> Vec<String> {
+    let declared = &node.declared;
+    let numbers = declared.address.iter().chain(&declared.addresses).map(|address| address.value.to_string());
+    [declared.name.value.clone(), declared.fqdn.clone()].into_iter().chain(numbers).collect()
+}
+
+/// What an overlay says of connections. It is rendered last, for it says what flags mean.
+#[derive(Default, Deserialize)]
+struct Talk {
+    #[serde(default)]
+    servers: Vec<Placed<ServerDeclaration>>,
+    #[serde(default)]
+    clients: Vec<Placed<ClientDeclaration>>,
+}
+
+fn talk(one: &Active<'_>, names: &FileNames) -> Result<Talk> {
+    let Some(table) = one.overlay.declarations.as_table() else { return Ok(Talk::default()) };
+    let said = table.iter().filter(|(key, _)| ["servers", "clients"].contains(&key.as_str()));
+    let said: Table = said.map(|(key, field)| (key.clone(), field.clone())).collect();
+    let scope = names.scope(&one.scope);
+    let value = Value { place: one.overlay.declarations.place.clone(), data: Data::Table(Arc::new(said)) };
+    document::read(&scope.render(&filter(&scope, &value)?)?)
 }

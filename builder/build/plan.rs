@@ -15,9 +15,9 @@ use super::node;
 use super::placements::Placements;
 use super::sources::PlannedSource;
 use crate::digest::Digest;
-use crate::document::nearest;
+use crate::document::{Placed, nearest};
 use crate::error::{Error, Faults, Place, Result};
-use crate::overlay::declare::Provision;
+use crate::overlay::declare::{ClientDeclaration, Provision, ServerDeclaration};
 use crate::overlay::{self, Home, Overlay};
 use crate::pki::{Authority, Seed};
 use crate::profile::lock::{Imported, Locked, Parts, Wanted};
@@ -90,6 +90,12 @@ pub struct NodePlan {
     pub images: Vec<NodeImage>,
     /// What the base or a registry has, without the images that the node brings.
     pub provides: Vec<Provision>,
+    /// What listens on it.
+    pub servers: Vec<Placed<ServerDeclaration>>,
+    /// What on it asks servers.
+    pub clients: Vec<Placed<ClientDeclaration>>,
+    /// Its name as others may call it, and its addresses.
+    pub addresses: Vec<String>,
     /// What its layers are laid on.
     pub base: Knowledge,
 }

@@ -7,11 +7,13 @@
 //! A check knows formats and rules that hold everywhere: units, links, programs, certificates. What a component's flags and
 //! files mean, and where it listens, is declared in overlays.
 
+mod ends;
 mod finding;
 mod links;
 mod rule;
 pub mod sarif;
 mod subject;
+mod trust;
 mod unit;
 mod units;
 
@@ -25,7 +27,7 @@ use crate::build::Plan;
 use crate::tree::Blobs;
 
 /// Every check, by the rules that it knows.
-const CHECKS: [Check; 2] = [
+const CHECKS: [Check; 3] = [
     Check { rules: &[links::LINK_DANGLING], run: links::check },
     Check {
         rules: &[
@@ -37,6 +39,7 @@ const CHECKS: [Check; 2] = [
         ],
         run: units::check,
     },
+    Check { rules: trust::RULES, run: trust::check },
 ];
 
 struct Check {

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 
+use zeroize::Zeroizing;
+
 use crate::build::base::{Knowledge, Thing};
 use crate::build::{NodePlan, Plan};
 use crate::error::Place;
-use crate::tree::{Blobs, Entry, Node, TreePath};
+use crate::tree::{Blobs, Entry, Node, Secrecy, TreePath};
 
 /// How many links one name may lead through, as Linux has it (path_resolution(7)).
 const MOST_LINKS: usize = 40;
@@ -64,16 +66,24 @@ impl<'a> Machine<'a> {
         self.plan.places.get(path)
     }
 
-    /// The text of a public file of the bundle, if it is one. Of a secret file nothing is read: what is told of a
-    /// finding may not have a part of it.
-    pub fn text(&self, path: &TreePath) -> Option<String> {
-        let Some(Entry { node: Node::File(content), .. }) = self.plan.tree.get(path) else { return None };
+    /// The bytes of a small file of the bundle, if it is one; a link is followed.
+    pub fn bytes(&self, path: &TreePath) -> Option<Zeroizing<Vec<u8>>> {
+        let Found::Bundle(_, Entry { node: Node::File(content), .. }) = self.find(path) else { return None };
         if content.size() > LARGEST_TEXT {
             return None;
         }
-        let mut bytes = Vec::new();
+        let mut bytes = Zeroizing::new(Vec::new());
         content.open(self.blobs).ok()?.read_to_end(&mut bytes).ok()?;
-        String::from_utf8(bytes).ok()
+        Some(bytes)
+    }
+
+    /// The text of a public file of the bundle, if it is one. Of a secret file nothing is read: what is told of a
+    /// finding may not have a part of it.
+    pub fn text(&self, path: &TreePath) -> Option<String> {
+        let entry = self.plan.tree.get(path)?;
+        let is_public = entry.secrecy == Secrecy::Public && matches!(entry.node, Node::File(_));
+        let bytes = is_public.then(|| self.bytes(path)).flatten()?;
+        std::str::from_utf8(&bytes).ok().map(str::to_owned)
     }
 
     /// What a path comes to, through the links of the bundle and of the base.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use super::args::{Argument, Command};
 pub use super::credentials::*;
 pub use super::license::License;
+pub use super::talk::{ClientDeclaration, ServerDeclaration};
 use crate::document::Placed;
 use crate::tree::TreePath;
 
@@ -77,6 +78,12 @@ pub struct Declarations {
     /// Kubeconfig files, each with a client certificate of its own.
     #[serde(default)]
     pub kubeconfigs: Vec<Placed<KubeconfigDeclaration>>,
+    /// What listens on a machine.
+    #[serde(default)]
+    pub servers: Vec<Placed<ServerDeclaration>>,
+    /// What asks servers.
+    #[serde(default)]
+    pub clients: Vec<Placed<ClientDeclaration>>,
     /// What the base system or a registry has, so that nothing else need bring it.
     #[serde(default)]
     pub provides: Vec<Placed<Provision>>,
@@ -374,6 +381,9 @@ pub struct Provision {
     /// Units.
     #[serde(default)]
     pub units: Vec<String>,
+    /// Shared libraries, by the names that programs ask for.
+    #[serde(default)]
+    pub libraries: Vec<String>,
     /// Container images.
     #[serde(default)]
     pub images: Vec<String>,

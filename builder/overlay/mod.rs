@@ -13,6 +13,7 @@ pub mod declare;
 pub mod escape;
 pub mod license;
 pub mod scope;
+mod talk;
 pub mod template;
 pub mod units;
 

@@ -23,6 +23,7 @@ pub mod pack;
 pub mod place;
 mod placements;
 pub mod plan;
+pub mod programs;
 pub mod provenance;
 mod rebuild;
 pub mod sbom;

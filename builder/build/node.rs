@@ -115,6 +115,7 @@ impl<'a> Resolving<'a, '_> {
         let provides = provided(&active, &tree, &pending, &images);
         let plan = NodePlan {
             name: node.name.clone(),
+            arch: node.declared.arch,
             roles,
             overlays: active.iter().map(|one| one.overlay.name.clone()).collect(),
             tree,

@@ -21,7 +21,7 @@ use crate::overlay::declare::{ClientDeclaration, Provision, ServerDeclaration};
 use crate::overlay::{self, Home, Overlay};
 use crate::pki::{Authority, Seed};
 use crate::profile::lock::{Imported, Locked, Parts, Wanted};
-use crate::profile::{Lock, Profile};
+use crate::profile::{Arch, Lock, Profile};
 use crate::tree::{Tree, TreePath};
 
 /// A profile, its overlays, a lock and a seed, resolved.
@@ -76,6 +76,8 @@ impl fmt::Debug for Plan {
 pub struct NodePlan {
     /// Its name.
     pub name: String,
+    /// Its architecture.
+    pub arch: Arch,
     /// What it is for, sorted.
     pub roles: Vec<String>,
     /// The overlays that are active on it, in the profile's order.

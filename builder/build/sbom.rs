@@ -10,20 +10,17 @@
 //! the machines' manifests; here the overlays are components.
 
 use std::collections::BTreeMap;
-use std::io::{Read as _, Seek as _};
-
-use serde::{Deserialize, Serialize};
 
 use super::base::Bases;
 use super::plan::{NodePlan, Plan};
-use super::provenance;
 use super::sources::PlannedSource;
+use super::{programs, provenance};
 use crate::bundle::manifest::FROM_SOURCE;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::profile::lock::{Locked, LockedImage, LockedMember, Wanted};
 use crate::profile::{Lock, Profile};
-use crate::program::{self, GoBuild, Module};
+use crate::program::{Module, Program};
 use crate::sbom::{Component, Id, Inventory, Kind, Relation, purl};
 use crate::store::{Location, Pin, Store};
 use crate::tree::{Content, Node};
@@ -160,7 +157,7 @@ impl<'a> Gathering<'a> {
         let mut component = describe(wanted, planned, locked);
         let alone = locked.members.is_empty();
         let pin = Pin { digest: locked.sha256, size: locked.size };
-        let found = if alone { look(self.store, &pin)? } else { None };
+        let found = if alone { programs::look(self.store, &pin)? } else { None };
         component.kind = match (&found, alone) {
             (Some(_), _) => Kind::Program,
             (None, false) => Kind::Archive,
@@ -181,7 +178,7 @@ impl<'a> Gathering<'a> {
         if self.inventory.components.contains_key(&id) {
             return Ok(id);
         }
-        let found = look(self.store, &pin)?;
+        let found = programs::look(self.store, &pin)?;
         let kind = if found.is_some() { Kind::Program } else { Kind::File };
         let of = self.inventory.components.get(source);
         let component = Component {
@@ -253,9 +250,9 @@ impl<'a> Gathering<'a> {
     }
 
     /// What is known of a program, and what it was made of.
-    fn program(&mut self, id: &Id, found: &Found) {
+    fn program(&mut self, id: &Id, found: &Program) {
         if let Some(component) = self.inventory.components.get_mut(id) {
-            component.facts.insert("machine", found.machine.clone());
+            component.facts.insert("machine", found.machine.to_string());
             if let Some(go) = &found.go {
                 component.facts.insert("go", go.go.clone());
                 let path = (!go.path.is_empty()).then(|| ("go-package", go.path.clone()));
@@ -338,32 +335,6 @@ fn describe(wanted: &Wanted, planned: &PlannedSource, locked: &Locked) -> Compon
         Location::Deb { package, .. } => Component { name: package.clone(), purl: uri, facts, ..component },
         Location::Path(_) | Location::Debian { .. } => Component { facts, ..component },
     }
-}
-
-/// What is kept of a program.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Found {
-    /// The machine that it is for.
-    machine: String,
-    /// What Go wrote into it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    go: Option<GoBuild>,
-}
-
-/// What a blob is, if it is a program. It is hashed and looked into once, whatever the number of builds: not a byte of it
-/// counts that is not the pinned one.
-fn look(store: &Store, pin: &Pin) -> Result<Option<Found>> {
-    let bug = |error: serde_json::Error| Error::bug(format!("keeping what a program is: {error}"));
-    let note = store.note(program::READING, pin, |mut file| {
-        let mut start = [0; 18];
-        // What is shorter is no program.
-        let may_run = file.rewind().and_then(|()| file.read_exact(&mut start)).is_ok() && program::may_run(&start);
-        let found = if may_run { program::identify(file)? } else { None };
-        let found = found.map(|found| Found { machine: found.machine.to_string(), go: found.go });
-        serde_json::to_string(&found).map_err(bug)
-    })?;
-    serde_json::from_str(&note).map_err(bug)
 }
 
 #[cfg(test)]

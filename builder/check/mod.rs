@@ -10,6 +10,9 @@
 mod ends;
 mod finding;
 mod links;
+mod mounts;
+mod ports;
+mod programs;
 mod rule;
 pub mod sarif;
 mod subject;
@@ -24,10 +27,10 @@ use finding::Findings;
 use subject::Cluster;
 
 use crate::build::Plan;
-use crate::tree::Blobs;
+use crate::store::Store;
 
 /// Every check, by the rules that it knows.
-const CHECKS: [Check; 3] = [
+const CHECKS: [Check; 6] = [
     Check { rules: &[links::LINK_DANGLING], run: links::check },
     Check {
         rules: &[
@@ -39,6 +42,9 @@ const CHECKS: [Check; 3] = [
         ],
         run: units::check,
     },
+    Check { rules: programs::RULES, run: programs::check },
+    Check { rules: &[mounts::MOUNT_HIDES], run: mounts::check },
+    Check { rules: &[ports::PORT_TWICE], run: ports::check },
     Check { rules: trust::RULES, run: trust::check },
 ];
 
@@ -54,9 +60,9 @@ pub fn rules() -> Vec<&'static Rule> {
     rules
 }
 
-/// What is wrong with a plan, the worst first. `blobs` has what comes from sources, as far as it is there.
-pub fn check(plan: &Plan, blobs: &dyn Blobs) -> Vec<Finding> {
-    let cluster = Cluster::new(plan, blobs);
+/// What is wrong with a plan, the worst first. The store has what comes from sources, as far as it was fetched.
+pub fn check(plan: &Plan, store: &Store) -> Vec<Finding> {
+    let cluster = Cluster::new(plan, store);
     let mut findings = Findings::default();
     for check in &CHECKS {
         (check.run)(&cluster, &mut findings);

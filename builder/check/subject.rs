@@ -6,8 +6,11 @@ use std::io::Read;
 use zeroize::Zeroizing;
 
 use crate::build::base::{Knowledge, Thing};
-use crate::build::{NodePlan, Plan};
+use crate::build::{NodePlan, Plan, programs};
+use crate::digest::Digest;
 use crate::error::Place;
+use crate::program::Program;
+use crate::store::{Pin, Store};
 use crate::tree::{Blobs, Entry, Node, Secrecy, TreePath};
 
 /// How many links one name may lead through, as Linux has it (path_resolution(7)).
@@ -19,6 +22,7 @@ const LARGEST_TEXT: u64 = 1 << 20;
 pub struct Cluster<'a> {
     /// Its machines.
     pub machines: Vec<Machine<'a>>,
+    store: &'a Store,
 }
 
 /// A machine.
@@ -49,9 +53,14 @@ pub enum Found<'a> {
 }
 
 impl<'a> Cluster<'a> {
-    /// The machines of a plan; `blobs` has what they have of sources, as far as it is in the store.
-    pub fn new(plan: &'a Plan, blobs: &'a dyn Blobs) -> Cluster<'a> {
-        Cluster { machines: plan.nodes.iter().map(|node| Machine::new(node, blobs)).collect() }
+    /// The machines of a plan; the store has what they have of sources, as far as it was fetched.
+    pub fn new(plan: &'a Plan, store: &'a Store) -> Cluster<'a> {
+        Cluster { machines: plan.nodes.iter().map(|node| Machine::new(node, store)).collect(), store }
+    }
+
+    /// What a file is, if it is a program that is in the store.
+    pub fn program(&self, digest: &Digest, size: u64) -> Option<Program> {
+        programs::look(self.store, &Pin { digest: *digest, size }).ok().flatten()
     }
 }
 
@@ -134,7 +143,13 @@ impl<'a> Machine<'a> {
             let to = to.trim_end_matches('/');
             to.parse().is_ok_and(|to: TreePath| to == *path || path.is_beneath(&to))
         };
-        self.provided.contains(path)
+        // Units and programs are provided by their names, wherever they are.
+        let directory = path.parent();
+        let directory = directory.as_ref().map_or("", TreePath::as_str);
+        let by_name = (directory.ends_with("systemd/system") && self.provides_unit(path.name()))
+            || (directory.ends_with("bin") && self.provides_program(path.name()));
+        by_name
+            || self.provided.contains(path)
             || path.ancestors().any(|above| self.provided.contains(&above))
             || self.plan.pending.iter().any(|one| pending(&one.path))
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::open_store;
 use super::print::Printer;
 use super::seed::SeedArguments;
-use crate::build::{Bases, Layered, Plan};
+use crate::build::{Bases, Plan};
 use crate::check::{self, Finding, Record, Rule, Severity, sarif};
 use crate::disk::{self, Access};
 use crate::epoch::Epoch;
@@ -63,8 +63,7 @@ impl Check {
             bases.open(lock, &store)?;
         }
         let plan = Plan::resolve_on(&bases, profile, lock.as_ref(), seed.as_ref())?;
-        let rootfs = bases.rootfs();
-        let found = check::check(&plan, &Layered { store: &store, rootfs: &rootfs });
+        let found = check::check(&plan, &store);
         let (accepted, findings) = split(found, profile);
         if let Some(path) = &self.sarif {
             let text = serde_json::to_string_pretty(&sarif::log(&findings, &accepted));

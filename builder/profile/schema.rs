@@ -169,6 +169,28 @@ impl Arch {
         }
     }
 
+    /// The name of its machine in programs, as the kernel calls it (elf(5), e_machine).
+    pub fn machine(self) -> &'static str {
+        match self {
+            Arch::Amd64 => "x86_64",
+            Arch::Arm64 => "aarch64",
+            Arch::Ppc64le => "ppc64",
+            Arch::Riscv64 => "riscv",
+            Arch::S390x => "s390",
+        }
+    }
+
+    /// The directory of its libraries where a system has those of several (Debian's multiarch tuples).
+    pub fn triplet(self) -> &'static str {
+        match self {
+            Arch::Amd64 => "x86_64-linux-gnu",
+            Arch::Arm64 => "aarch64-linux-gnu",
+            Arch::Ppc64le => "powerpc64le-linux-gnu",
+            Arch::Riscv64 => "riscv64-linux-gnu",
+            Arch::S390x => "s390x-linux-gnu",
+        }
+    }
+
     /// The name, as Debian writes it.
     pub fn debian(self) -> &'static str {
         match self {

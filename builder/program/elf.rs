@@ -1,6 +1,7 @@
 //! ELF as far as it is wanted: header, segments, the dynamic section, the names of sections (System V ABI, "Object
 //! Files" and "Program Loading"; elf(5)).
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::io::{Read, Seek};
 
@@ -25,7 +26,8 @@ const EXECUTABLE: u32 = 1;
 const WRITABLE: u32 = 2;
 
 /// What kind of ELF file it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// Object code that is linked or loaded later, such as a kernel module (`ET_REL`).
     Relocatable,
@@ -38,7 +40,7 @@ pub enum Kind {
 }
 
 /// The machine that a program is for, as ELF numbers it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Machine(pub u16);
 
 /// The names that the kernel and most tools use; a number where there is none here.

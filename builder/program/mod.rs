@@ -13,6 +13,7 @@ mod elf;
 mod go;
 mod window;
 
+use serde::{Deserialize, Serialize};
 use std::io::{Read, Seek};
 
 pub use elf::{Kind, Machine};
@@ -22,7 +23,7 @@ use self::window::Window;
 use crate::error::{Error, Result};
 
 /// The version of how files are read here: it grows when the same bytes would be told otherwise.
-pub const READING: &str = "program-1";
+pub const READING: &str = "program-2";
 
 /// Whether a file that starts with these 18 bytes may be a program or a library that is run as it is, and not an object
 /// file: worth being looked into.
@@ -33,7 +34,8 @@ pub fn may_run(start: &[u8; 18]) -> bool {
 }
 
 /// What is known of a program, a library or an object file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Program {
     /// How wide its addresses are, in bits: 32 or 64.
     pub bits: u8,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Class, Error, Place};
-use crate::overlay::declare::{FindingDeclaration, WarningDeclaration};
+use crate::overlay::declare::FindingDeclaration;
 use crate::profile::Profile;
 
 /// What was found, and what is accepted.
@@ -11,25 +11,7 @@ use crate::profile::Profile;
 pub struct Findings {
     accepted: BTreeMap<String, Accepted>,
     found: BTreeMap<String, Finding>,
-    warnings: BTreeMap<String, Warning>,
     faults: Vec<Error>,
-}
-
-/// What a person should know, and that stops nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Warning {
-    /// What it is accepted by.
-    pub id: String,
-    /// What may go wrong, in a sentence.
-    pub says: String,
-    /// Where it is declared.
-    pub place: Place,
-}
-
-impl std::fmt::Display for Warning {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {} ({})", self.place, self.says, self.id)
-    }
 }
 
 #[derive(Debug)]
@@ -59,7 +41,7 @@ impl Findings {
                 faults.push(Error::usage(format!("the finding `{}` is accepted twice", one.finding)).at(&place));
             }
         }
-        Findings { accepted, found: BTreeMap::new(), warnings: BTreeMap::new(), faults }
+        Findings { accepted, found: BTreeMap::new(), faults }
     }
 
     /// Notes a finding; `class` is what it is if nobody accepts it.
@@ -73,23 +55,13 @@ impl Findings {
         }
     }
 
-    /// Notes a warning, once whatever the number of nodes that have it.
-    pub fn warn(&mut self, declared: &WarningDeclaration, place: &Place) {
-        match self.accepted.get_mut(&declared.id) {
-            Some(accepted) => accepted.used = true,
-            None => {
-                let (id, says) = (declared.id.clone(), declared.says.clone());
-                self.warnings.entry(id.clone()).or_insert(Warning { id, says, place: place.clone() });
-            }
-        }
+    /// What is accepted and was not found here, with where it is said.
+    pub fn unmet(&self) -> BTreeMap<String, Place> {
+        let unmet = self.accepted.iter().filter(|(_, accepted)| !accepted.used);
+        unmet.map(|(id, accepted)| (id.clone(), accepted.place.clone())).collect()
     }
 
-    /// Every warning that nobody accepted.
-    pub fn warnings(&mut self) -> Vec<Warning> {
-        std::mem::take(&mut self.warnings).into_values().collect()
-    }
-
-    /// Every finding that nobody accepted, and whatever was accepted and not found.
+    /// Every finding that nobody accepted.
     pub fn finish(&mut self) -> Vec<Error> {
         let mut errors = std::mem::take(&mut self.faults);
         for (id, finding) in std::mem::take(&mut self.found) {
@@ -98,10 +70,6 @@ impl Findings {
             errors.push(error.advise(format!(
                 "do without it, or accept it in the profile: [[accept]] finding = \"{id}\", reason = \"...\""
             )));
-        }
-        for (id, accepted) in self.accepted.iter().filter(|(_, accepted)| !accepted.used) {
-            let error = Error::usage(format!("the finding `{id}` is accepted, and there is none")).at(&accepted.place);
-            errors.push(error.advise("take it out of [[accept]]"));
         }
         errors
     }

@@ -48,7 +48,6 @@ use crate::store::{Options, Store};
 use crate::tree::{Audience, Secrecy};
 
 pub use base::{Bases, Layered};
-pub use findings::Warning;
 pub use gather::{Thorough, Update};
 pub use layers::NodeLayers;
 pub use pack::{Job, Means};
@@ -74,6 +73,8 @@ pub struct Building<'a> {
     pub options: &'a Options<'a>,
     /// When the plan's certificates must be valid.
     pub term: Term,
+    /// Looks at the plan before anything is written, and may refuse it.
+    pub examine: &'a dyn Fn(&Plan) -> Result<()>,
 }
 
 /// A finished build.
@@ -92,7 +93,7 @@ pub fn build(profile: &Profile, lock: &Lock, seed: &Seed, building: &Building<'_
     keys::check_seed(seed, lock.seed.as_deref(), &profile.lock_file().display().to_string())?;
     let bases = fetch_bases(profile, lock, building)?;
     let plan = resolve_locked(&bases, profile, lock, seed)?;
-    plan.warnings.iter().for_each(|warning| building.options.progress.note(&format!("warning: {warning}")));
+    (building.examine)(&plan)?;
     dates::check(&plan, &building.term)?;
     let selected = select(&plan, building.nodes)?;
     let layers = layers::split(&plan.nodes, plan.salts.clone())?;

@@ -21,7 +21,9 @@ use super::settings::Settings;
 use super::sources::{self, Installed, PlannedSource};
 use crate::document::{self, Data, Placed, Table, Value};
 use crate::error::{Error, Faults, Result};
-use crate::overlay::declare::{ClientDeclaration, Declarations, Provision, ServerDeclaration, SourceDeclaration};
+use crate::overlay::declare::{
+    CheckDeclaration, ClientDeclaration, Declarations, Provision, ServerDeclaration, SourceDeclaration,
+};
 use crate::overlay::{Overlay, Scope, units};
 use crate::profile::lock::{Locked, Wanted};
 use crate::profile::{Node as Machine, Profile};
@@ -84,9 +86,6 @@ impl<'a> Resolving<'a, '_> {
             placing: &mut placing,
         };
         let secrets = credentials.place(&active, &mut faults);
-        for warning in active.iter().flat_map(|one| &one.declared.warnings) {
-            self.keys.findings.warn(warning, &warning.place);
-        }
         for (name, generations) in &secrets {
             generations.iter().for_each(|(_, value)| self.known.add(&format!("the secret `{name}`"), value));
         }
@@ -125,6 +124,7 @@ impl<'a> Resolving<'a, '_> {
             images,
             servers: talk.iter().flat_map(|one| one.servers.clone()).collect(),
             clients: talk.iter().flat_map(|one| one.clients.clone()).collect(),
+            checks: talk.iter().flat_map(|one| one.checks.clone()).collect(),
             addresses: addresses(node),
             base,
         };
@@ -296,7 +296,7 @@ fn without_flags(declarations: &Value, replaced: &BTreeSet<(&str, &str)>) -> Val
 fn activate<'a>(overlay: &'a Overlay, scope: &Arc<Scope>, replaced: &BTreeSet<(&str, &str)>) -> Result<Active<'a>> {
     let mut faults = Faults::new();
     let declarations =
-        without_flags(&without(&overlay.declarations, &["vars", "when", "servers", "clients"]), replaced);
+        without_flags(&without(&overlay.declarations, &["vars", "when", "servers", "clients", "checks"]), replaced);
     let absent = absent_files(&declarations, scope, &mut faults);
     let present = faults.note(filter(scope, &declarations)).unwrap_or_else(|| declarations.clone());
     let rendered = faults.note(scope.render(&present)).unwrap_or(present);
@@ -437,18 +437,20 @@ fn addresses(node: &Machine) -> Vec<String> {
     [declared.name.value.clone(), declared.fqdn.clone()].into_iter().chain(numbers).collect()
 }
 
-/// What an overlay says of connections. It is rendered last, for it says what flags mean.
+/// What an overlay says of connections, and what it finds wrong. It is rendered last, for it says what flags mean.
 #[derive(Default, Deserialize)]
 struct Talk {
     #[serde(default)]
     servers: Vec<Placed<ServerDeclaration>>,
     #[serde(default)]
     clients: Vec<Placed<ClientDeclaration>>,
+    #[serde(default)]
+    checks: Vec<Placed<CheckDeclaration>>,
 }
 
 fn talk(one: &Active<'_>, names: &FileNames) -> Result<Talk> {
     let Some(table) = one.overlay.declarations.as_table() else { return Ok(Talk::default()) };
-    let said = table.iter().filter(|(key, _)| ["servers", "clients"].contains(&key.as_str()));
+    let said = table.iter().filter(|(key, _)| ["servers", "clients", "checks"].contains(&key.as_str()));
     let said: Table = said.map(|(key, field)| (key.clone(), field.clone())).collect();
     let scope = names.scope(&one.scope);
     let value = Value { place: one.overlay.declarations.place.clone(), data: Data::Table(Arc::new(said)) };

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::base::{Bases, Knowledge};
-use super::findings::Warning;
 use super::images::NodeImage;
 use super::keys::Keys;
 use super::leak::known::Known;
@@ -17,7 +16,7 @@ use super::sources::PlannedSource;
 use crate::digest::Digest;
 use crate::document::{Placed, nearest};
 use crate::error::{Error, Faults, Place, Result};
-use crate::overlay::declare::{ClientDeclaration, Provision, ServerDeclaration};
+use crate::overlay::declare::{CheckDeclaration, ClientDeclaration, Provision, ServerDeclaration};
 use crate::overlay::{self, Home, Overlay};
 use crate::pki::{Authority, Seed};
 use crate::profile::lock::{Imported, Locked, Parts, Wanted};
@@ -44,8 +43,8 @@ pub struct Plan {
     pub exports: BTreeMap<String, String>,
     /// The authorities of its current generations, by name; none without a seed.
     pub authorities: BTreeMap<String, Arc<Authority>>,
-    /// What a person should know of it.
-    pub warnings: Vec<Warning>,
+    /// What the profile accepts, and what nobody has found yet: checks may.
+    pub unmet: BTreeMap<String, Place>,
     /// Why it cannot be built yet: what outside authorities have not issued.
     pub missing: Vec<Error>,
     /// Whether a seed was given: without one every secret and every certificate is empty.
@@ -96,6 +95,8 @@ pub struct NodePlan {
     pub servers: Vec<Placed<ServerDeclaration>>,
     /// What on it asks servers.
     pub clients: Vec<Placed<ClientDeclaration>>,
+    /// What its overlays find wrong with it.
+    pub checks: Vec<Placed<CheckDeclaration>>,
     /// Its name as others may call it, and its addresses.
     pub addresses: Vec<String>,
     /// What its layers are laid on.
@@ -164,7 +165,7 @@ impl Plan {
             files: keys.imports.files.clone(),
             fingerprint: seed.map(|seed| keys.imports.fingerprint(seed)).transpose()?.flatten(),
         };
-        let (warnings, authorities) = (keys.findings.warnings(), keys.current_authorities());
+        let (unmet, authorities) = (keys.findings.unmet(), keys.current_authorities());
         let (requests, exports, missing, keyed) = (keys.requests, keys.exports, keys.missing, seed.is_some());
         faults.finish(Plan {
             overlays,
@@ -176,7 +177,7 @@ impl Plan {
             requests,
             exports,
             authorities,
-            warnings,
+            unmet,
             missing,
             keyed,
         })

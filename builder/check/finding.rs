@@ -88,6 +88,29 @@ impl Finding {
     }
 }
 
+impl Finding {
+    /// What is wrong, where, and by which rule.
+    pub fn sentence(&self) -> String {
+        let on: Vec<&str> = self.on.iter().map(String::as_str).collect();
+        let on = match on[..] {
+            [] => String::new(),
+            [machine] => format!(" on {machine}"),
+            [first, ..] => format!(" on {first} and {} more", on.len() - 1),
+        };
+        format!("{}{on}: {} ({})", self.says, self.fate, self.id)
+    }
+}
+
+/// With its place before it.
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.place {
+            Some(place) => write!(f, "{place}: {}", self.sentence()),
+            None => f.write_str(&self.sentence()),
+        }
+    }
+}
+
 /// What JSON reports have of a finding.
 #[derive(Debug, Serialize)]
 pub struct Record<'a> {

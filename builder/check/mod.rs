@@ -7,6 +7,7 @@
 //! A check knows formats and rules that hold everywhere: units, links, programs, certificates. What a component's flags and
 //! files mean, and where it listens, is declared in overlays.
 
+mod declared;
 mod ends;
 mod finding;
 mod links;
@@ -27,10 +28,12 @@ use finding::Findings;
 use subject::Cluster;
 
 use crate::build::Plan;
+use crate::error::{Error, Faults, Result};
+use crate::profile::Profile;
 use crate::store::Store;
 
 /// Every check, by the rules that it knows.
-const CHECKS: [Check; 6] = [
+const CHECKS: [Check; 7] = [
     Check { rules: &[links::LINK_DANGLING], run: links::check },
     Check {
         rules: &[
@@ -45,6 +48,7 @@ const CHECKS: [Check; 6] = [
     Check { rules: programs::RULES, run: programs::check },
     Check { rules: &[mounts::MOUNT_HIDES], run: mounts::check },
     Check { rules: &[ports::PORT_TWICE], run: ports::check },
+    Check { rules: &[], run: declared::check },
     Check { rules: trust::RULES, run: trust::check },
 ];
 
@@ -60,12 +64,62 @@ pub fn rules() -> Vec<&'static Rule> {
     rules
 }
 
-/// What is wrong with a plan, the worst first. The store has what comes from sources, as far as it was fetched.
-pub fn check(plan: &Plan, store: &Store) -> Vec<Finding> {
+/// What came of the checks.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// What is wrong, the worst first.
+    pub findings: Vec<Finding>,
+    /// What is wrong and accepted by the profile, with its reasons.
+    pub accepted: Vec<(Finding, String)>,
+    /// What is accepted and not there.
+    unmet: Vec<Error>,
+}
+
+/// Checks a plan. The store has what comes from sources, as far as it was fetched.
+pub fn examine(plan: &Plan, profile: &Profile, store: &Store) -> Outcome {
     let cluster = Cluster::new(plan, store);
     let mut findings = Findings::default();
     for check in &CHECKS {
         (check.run)(&cluster, &mut findings);
     }
-    findings.finish()
+    let mut outcome = Outcome::default();
+    for finding in findings.finish() {
+        match profile.declared.accept.iter().find(|accept| accept.finding == finding.id) {
+            Some(accept) => outcome.accepted.push((finding, accept.reason.clone())),
+            None => outcome.findings.push(finding),
+        }
+    }
+    let met = |id: &String| outcome.accepted.iter().any(|(finding, _)| finding.id == *id);
+    let unmet = plan.unmet.iter().filter(|(id, _)| !met(id)).map(|(id, place)| {
+        let error = Error::usage(format!("the finding `{id}` is accepted, and there is none"));
+        error.advise("take it out of [[accept]]").at(place)
+    });
+    outcome.unmet = unmet.collect();
+    outcome
+}
+
+impl Outcome {
+    /// After a page that told them: how many errors there are.
+    pub fn verdict(&self, profile: &str) -> Result<()> {
+        let errors = self.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+        let mut faults = Faults::new();
+        if errors > 0 {
+            let message = format!("{profile} has {errors} error{}", if errors == 1 { "" } else { "s" });
+            let advice = "mend them, or accept each with a reason: [[accept]] finding = \"ID\", reason = \"...\"";
+            faults.push(Error::usage(message).advise(advice));
+        }
+        self.unmet.iter().cloned().for_each(|error| faults.push(error));
+        faults.finish(())
+    }
+
+    /// Why nothing may be built: every finding that is an error and is not accepted, and what is accepted and not there.
+    pub fn refusal(&self) -> Result<()> {
+        let mut faults = Faults::new();
+        for finding in self.findings.iter().filter(|finding| finding.severity == Severity::Error) {
+            let error = Error::usage(finding.sentence()).advise(finding.remedy.clone());
+            faults.push(finding.place.as_ref().map_or(error.clone(), |place| error.at(place)));
+        }
+        self.unmet.iter().cloned().for_each(|error| faults.push(error));
+        faults.finish(())
+    }
 }

@@ -2,28 +2,7 @@
 
 use serde::Serialize;
 
-/// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Severity {
-    /// The machine does not do what it is for: a release is not built.
-    Error,
-    /// It works, and something a person should know is wrong.
-    Warning,
-    /// Something could not be looked at, or is worth knowing.
-    Note,
-}
-
-impl Severity {
-    /// As reports call it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-            Severity::Note => "note",
-        }
-    }
-}
+pub use crate::overlay::declare::Severity;
 
 /// A check of the program's own; those of overlays are declared there.
 #[derive(Debug, PartialEq, Eq, Serialize)]

@@ -10,10 +10,12 @@ use super::seed::SeedArguments;
 use super::{FetchArguments, MEMORY, ProfileArgument, open_store};
 use crate::build::{self, Building, Built, Means, Plan};
 use crate::bundle::{Existing, Outcome};
+use crate::check::{self, Severity};
 use crate::epoch::{Duration, Epoch};
 use crate::error::{Error, Result};
 use crate::pki::Term;
-use crate::profile::Lock;
+use crate::profile::{Lock, Profile};
+use crate::store::Store;
 
 #[derive(Debug, Args)]
 pub struct Build {
@@ -54,18 +56,28 @@ impl Build {
             return build::check_lock(&profile, None, &plan);
         };
         let seed = self.seed.load(&profile, lock.seed.as_deref())?;
+        let store = open_store()?;
         let building = Building {
             out: &self.out,
             nodes: &self.node,
             existing: if self.force { Existing::Replace } else { Existing::Keep },
             means: Means { jobs: self.fetch.jobs(), memory },
-            store: &open_store()?,
+            store: &store,
             options: &self.fetch.options(printer),
             term: Term { at: self.at.unwrap_or(profile.epoch), least: self.min_validity.unwrap_or_default() },
+            examine: &|plan| examine(plan, &profile, &store, printer),
         };
         let built = build::build(&profile, &lock, &seed, &building)?;
         report(&built, printer)
     }
+}
+
+/// What is wrong is told; what a machine would fail by stops the build.
+fn examine(plan: &Plan, profile: &Profile, store: &Store, printer: &Printer) -> Result<()> {
+    let outcome = check::examine(plan, profile, store);
+    let told = outcome.findings.iter().filter(|finding| finding.severity == Severity::Warning);
+    told.for_each(|finding| printer.warning(&finding.to_string()));
+    outcome.refusal()
 }
 
 fn report(built: &Built, printer: &Printer) -> Result<()> {

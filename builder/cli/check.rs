@@ -63,10 +63,10 @@ impl Check {
             bases.open(lock, &store)?;
         }
         let plan = Plan::resolve_on(&bases, profile, lock.as_ref(), seed.as_ref())?;
-        let found = check::check(&plan, &store);
-        let (accepted, findings) = split(found, profile);
+        let outcome = check::examine(&plan, profile, &store);
+        let (findings, accepted) = (&outcome.findings, &outcome.accepted);
         if let Some(path) = &self.sarif {
-            let text = serde_json::to_string_pretty(&sarif::log(&findings, &accepted));
+            let text = serde_json::to_string_pretty(&sarif::log(findings, accepted));
             let text = text.map_err(|error| Error::bug(format!("writing SARIF: {error}")))?;
             disk::write(path, format!("{text}\n").as_bytes(), Access::Public)?;
         }
@@ -78,25 +78,9 @@ impl Check {
                 .map(|(finding, reason)| AcceptedRecord { finding: Record::from(finding), reason })
                 .collect(),
         };
-        printer.report(&report, || page(&report.profile, &findings, accepted.len(), plan.nodes.len()))?;
-        match findings.iter().filter(|finding| finding.severity == Severity::Error).count() {
-            0 => Ok(()),
-            count => Err(Error::usage(format!("{} has {}", report.profile, counted(count, "error")))
-                .advise("mend them, or accept each with a reason: [[accept]] finding = \"ID\", reason = \"...\"")),
-        }
+        printer.report(&report, || page(&report.profile, findings, accepted.len(), plan.nodes.len()))?;
+        outcome.verdict(&report.profile)
     }
-}
-
-/// What the profile accepts, with its reasons, and what it does not.
-fn split(found: Vec<Finding>, profile: &Profile) -> (Vec<(Finding, String)>, Vec<Finding>) {
-    let (mut accepted, mut findings) = (Vec::new(), Vec::new());
-    for finding in found {
-        match profile.declared.accept.iter().find(|accept| accept.finding == finding.id) {
-            Some(accept) => accepted.push((finding, accept.reason.clone())),
-            None => findings.push(finding),
-        }
-    }
-    (accepted, findings)
 }
 
 /// For a person: what is wrong, where, on which machines, and what to do.

@@ -31,7 +31,6 @@ impl Lock {
         let (path, shown) = (profile.project.join(profile.lock_file()), profile.lock_file().display().to_string());
         let seed = self.seed.find(&profile)?;
         let plan = Plan::resolve(&profile, None, seed.as_ref())?;
-        printer.warnings(&plan.warnings);
         let old = ProfileLock::load(&path, &shown)?;
         let mut lock = gather::lock(&plan, old.as_ref(), &self.update(), &open_store()?, &self.fetch.options(printer))?;
         if let Some(seed) = seed {

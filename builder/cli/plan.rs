@@ -38,8 +38,6 @@ struct Report<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     accepted: Vec<AcceptedReport<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    warnings: Vec<WarningReport<'a>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     differences: Vec<&'a DifferenceDeclaration>,
     nodes: Vec<NodeReport<'a>>,
 }
@@ -57,13 +55,6 @@ struct PlacementReport<'a> {
 struct AcceptedReport<'a> {
     finding: &'a str,
     reason: &'a str,
-}
-
-/// What a person should know of the profile.
-#[derive(Debug, Serialize)]
-struct WarningReport<'a> {
-    id: &'a str,
-    says: &'a str,
 }
 
 #[derive(Debug, Serialize)]
@@ -125,7 +116,6 @@ impl Plan {
         let shown = profile.lock_file().display().to_string();
         let lock = Lock::load(&profile.project.join(profile.lock_file()), &shown)?;
         let plan = super::resolve(&profile, lock.as_ref())?;
-        printer.warnings(&plan.warnings);
         let layers = layers::split(&plan.nodes, plan.salts.clone())?;
         let selected = build::select(&plan, &self.node)?;
         let nodes = plan.nodes.iter().zip(&layers).filter(|(node, _)| selected.contains(node.name.as_str()));
@@ -168,7 +158,6 @@ fn head<'a>(profile: &'a Profile, plan: &'a build::Plan, lock: Option<&Lock>) ->
         admin: plan.admin.keys().map(String::as_str).collect(),
         placements: placements(profile),
         accepted: accepted(profile),
-        warnings: plan.warnings.iter().map(|warning| WarningReport { id: &warning.id, says: &warning.says }).collect(),
         differences: profile.declared.differences.iter().map(|placed| &placed.value).collect(),
         nodes: Vec::new(),
     }

@@ -9,7 +9,6 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use crate::boot::Watcher;
-use crate::build::Warning;
 use crate::epoch;
 use crate::error::{Error, Result, visible};
 use crate::store::Progress;
@@ -87,11 +86,11 @@ impl Printer {
         }
     }
 
-    /// What a person should know of a plan, a line for each.
-    pub fn warnings(&self, warnings: &[Warning]) {
+    /// What a person should know, and that stops nothing.
+    pub fn warning(&self, text: &str) {
         let mark = if self.color { "\u{1b}[1;33mwarning:\u{1b}[0m" } else { "warning:" };
         if !self.quiet {
-            warnings.iter().for_each(|warning| self.line(&format!("{mark} {}", visible(&warning.to_string()))));
+            self.line(&format!("{mark} {}", visible(text)));
         }
     }
 

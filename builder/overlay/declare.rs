@@ -87,21 +87,52 @@ pub struct Declarations {
     /// What the base system or a registry has, so that nothing else need bring it.
     #[serde(default)]
     pub provides: Vec<Placed<Provision>>,
-    /// What a person should know of the profile before it is built, and that does not stop a build.
+    /// What is wrong with a machine if `when` holds.
     #[serde(default)]
-    pub warnings: Vec<Placed<WarningDeclaration>>,
+    pub checks: Vec<Placed<CheckDeclaration>>,
 }
 
-/// Something that works, and that a person should know: an even number of members, say.
+/// Something that is wrong, or that a person should know: an even number of members, say.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct WarningDeclaration {
-    /// What it is accepted by: `[[accept]] finding = "ID"`; then it is told no more.
+pub struct CheckDeclaration {
+    /// What it is accepted by: `[[accept]] finding = "ID"`; then it stops nothing.
     pub id: String,
-    /// What may go wrong, in a sentence.
+    /// How bad it is: a warning if not given.
+    #[serde(default)]
+    pub severity: Severity,
+    /// What is wrong, in a sentence.
     pub says: String,
-    /// On which nodes; told once, whatever their number.
+    /// What will go wrong on the machine.
+    pub fate: String,
+    /// What to do.
+    pub remedy: String,
+    /// An expression that finds it, on each node: it may ask what flags, kernel parameters and modules are.
     pub when: Option<String>,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// The machine does not do what it is for: a release is not built.
+    Error,
+    /// It works, and something is wrong that a person should know.
+    #[default]
+    Warning,
+    /// Something could not be looked at, or is worth knowing.
+    Note,
+}
+
+impl Severity {
+    /// As reports call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Note => "note",
+        }
+    }
 }
 
 /// Permission bits, written as an octal string such as "0644".

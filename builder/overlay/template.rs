@@ -6,6 +6,7 @@
 //! of the file's syntax.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Mutex;
 
 use super::bounds;
@@ -67,6 +68,18 @@ fn environment() -> Environment<'static> {
     environment.add_filter("prefix", |network: String| Ok::<_, Error>(parse_network(&network)?.prefix_len()));
     environment.add_filter("url_host", |host: String| if host.contains(':') { format!("[{host}]") } else { host });
     environment.add_test("at_least", at_least);
+    environment.add_test("overlapping", |one: String, other: String| {
+        let (one, other) = (parse_network(&one)?, parse_network(&other)?);
+        Ok::<_, Error>(one.contains(&other) || other.contains(&one))
+    });
+    environment.add_test("within", |inner: String, outer: String| {
+        Ok::<_, Error>(parse_network(&outer)?.contains(&parse_network(&inner).or_else(|_| parse_host(&inner))?))
+    });
+    environment.add_test("public_network", |network: String| {
+        let network = parse_network(&network)?;
+        let own = OWN_NETWORKS.iter().filter_map(|own| own.parse::<IpNet>().ok());
+        Ok::<_, Error>(!own.into_iter().any(|own| own.contains(&network)))
+    });
     environment.add_function("fail", |text: String| Err::<Value, _>(refuse(text)));
     environment
 }
@@ -93,6 +106,30 @@ fn nth_host(network: String, index: u32) -> Result<String, Error> {
     let inside = address.filter(|address: &std::net::IpAddr| parsed.contains(address));
     inside.map(|address| address.to_string()).ok_or_else(|| refuse(format!("{network} has no address number {index}")))
 }
+
+/// An address as the network of it alone.
+fn parse_host(text: &str) -> Result<IpNet, Error> {
+    text.parse::<IpAddr>().map(IpNet::from).map_err(|_| refuse(format!("`{text}` is neither an address nor a network")))
+}
+
+/// Networks that nobody has on the Internet: of sites, of links, of carriers, for documents and for tests (IANA's
+/// special-purpose address registries).
+const OWN_NETWORKS: [&str; 14] = [
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.0.2.0/24",
+    "192.168.0.0/16",
+    "198.18.0.0/15",
+    "198.51.100.0/24",
+    "203.0.113.0/24",
+    "2001:db8::/32",
+    "::1/128",
+    "fc00::/7",
+    "fe80::/10",
+];
 
 /// `kubernetes.version is at_least('1.24')`: dot-separated numbers, compared as numbers; a leading `v` is ignored.
 fn at_least(version: String, least: String) -> Result<bool, Error> {

@@ -1,0 +1,22 @@
+//! What overlays find wrong, by their own `[[checks]]`.
+
+use super::finding::{Finding, Findings};
+use super::subject::Cluster;
+
+/// Takes over what holds on each machine.
+pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
+    for machine in &cluster.machines {
+        for declared in &machine.plan.checks {
+            findings.note(Finding {
+                id: declared.id.clone(),
+                severity: declared.severity,
+                says: declared.says.clone(),
+                fate: declared.fate.clone(),
+                remedy: declared.remedy.clone(),
+                place: Some(declared.place.clone()),
+                file: None,
+                on: [machine.name.to_owned()].into(),
+            });
+        }
+    }
+}

@@ -475,7 +475,7 @@ fn placements_and_findings_that_are_none() {
     let accepted =
         |finding: &str, reason: &str| format!("[[accept]]\nfinding = \"{finding}\"\nreason = \"{reason}\"\n");
     let (nodes, placement, accept) = ("nodes", "[[pki.placements]]", "[[accept]]");
-    let cases: [(String, i32, &str, &[&str]); 11] = [
+    let cases: [(String, i32, &str, &[&str]); 10] = [
         (placed("ca", "one", "signs"), 8, nodes, &["nothing on a machine signs (ca-key-on-node)", accept]),
         (placed("ca", "on", "signs"), 2, nodes, &["no node `on`", "did you mean `one`?"]),
         (placed("ca", "one", "") + &accepted("ca-key-on-node", "x"), 2, placement, &["`ca` has no reason"]),
@@ -484,7 +484,6 @@ fn placements_and_findings_that_are_none() {
         (placed("bare", "one", "signs"), 2, nodes, &["no overlay declares the authority `bare` with a `key`"]),
         (placed("ca", "one", "signs").replace("authority", "kubeconfig"), 2, nodes, &["the kubeconfig `ca`"]),
         (placed("ca", "one", "signs").replace("authority = \"ca\"\n", ""), 2, placement, &["one `authority`"]),
-        (accepted("ca-key-on-node", "why not"), 2, accept, &["`ca-key-on-node` is accepted, and there is none"]),
         (placed("ca", "one", "signs") + &accepted("ca-key-on-node", " "), 2, accept, &["accepted without a reason"]),
         (
             placed("ca", "one", "signs") + &accepted("ca-key-on-node", "a") + &accepted("ca-key-on-node", "b"),
@@ -496,6 +495,11 @@ fn placements_and_findings_that_are_none() {
     for (lines, code, at, says) in cases {
         bench.refuses(&lines, code, at, says);
     }
+    // Whether a check finds what is accepted is known when all of them are done.
+    bench.profile(&accepted("ca-key-on-node", "why not"));
+    bench.project.must(&["lock", "profiles/prod.toml"]);
+    let text = bench.project.fails(2, &["build", "profiles/prod.toml"]);
+    assert!(text.contains("`ca-key-on-node` is accepted, and there is none; take it out of [[accept]]"), "{text}");
     let nowhere = placed("ca", "one", "signs").replace("reason = \"signs\"\n", "");
     bench.refuses(&nowhere, 2, "", &["reason"]);
     bench.refuses("[[accept]]\nfinding = \"x\"\n", 2, "", &["reason"]);

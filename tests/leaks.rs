@@ -364,7 +364,7 @@ const PROFILE: &str = "overlays = [\"base\"]\n[cluster]\nname = \"prod\"\nversio
 fn project(profile: &str, overlay: &str) -> Project {
     Project::new(&[
         ("profiles/p.toml", &format!("{PROFILE}{profile}")),
-        ("overlays/base/overlay.toml", &format!("[vars]\nvalue = \"nothing\"\n{overlay}")),
+        ("overlays/base/overlay.toml", &format!("[vars]\nvalue = \"../dev/null\"\n{overlay}")),
         ("overlays/base/root/etc/conf.txt.j2", "first\n{{ vars.value }}\n"),
     ])
 }

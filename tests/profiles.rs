@@ -496,32 +496,40 @@ fn a_flag_is_chosen_by_version() {
     assert_eq!(lines(&with("1.9.11")), ["name=a", "--listen=10.0.0.1:1", "--lists=a"]);
 }
 
+/// The profile's overlay with a check of that severity, which finds an even number of machines.
+fn with_check(severity: &str) -> String {
+    format!(
+        "{OVERLAY}\n[[checks]]\nid = \"even\"\nseverity = \"{severity}\"\nsays = \"{{{{ nodes | length }}}} members\"\n\
+         fate = \"a tie\"\nremedy = \"add one\"\nwhen = \"nodes | length % 2 == 0 and arg('server', 'listen') != ''\"\n"
+    )
+}
+
 #[test]
-fn a_warning_is_told_once_and_stops_nothing() {
-    let warning =
-        "\n[[warnings]]\nid = \"even\"\nsays = \"{{ nodes | length }} members\"\nwhen = \"nodes | length % 2 == 0\"\n";
-    let overlay = format!("{OVERLAY}{warning}");
-    let told = |project: &Project, verb: &str| {
-        let output = project.command(&[verb, "profiles/p.toml"]).output().unwrap();
-        assert!(output.status.success());
-        String::from_utf8(output.stderr)
-            .unwrap()
-            .lines()
-            .filter(|line| line.starts_with("warning: "))
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-    };
-    let even = project(GOOD, &overlay, TEMPLATE);
+fn what_an_overlay_finds_is_told_once_and_stops_a_build_if_it_is_an_error() {
+    let even = project(GOOD, &with_check("warning"), TEMPLATE);
     even.must(&["pki", "init", "profiles/p.toml"]);
-    for verb in ["plan", "lock", "build"] {
-        assert_eq!(told(&even, verb), ["warning: overlays/base/overlay.toml:12:1: 2 members (even)"], "{verb}");
-    }
+    even.must(&["lock", "profiles/p.toml"]);
+    let output = even.command(&["build", "profiles/p.toml"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    let told: Vec<&str> = said.lines().filter(|line| line.starts_with("warning: ")).collect();
+    assert_eq!(told, ["warning: overlays/base/overlay.toml:12:1: 2 members on a and 1 more: a tie (even)"]);
+    let page = even.must(&["check", "profiles/p.toml"]);
+    assert!(page.contains("warning[even]: 2 members\n") && page.contains("1 warning"), "{page}");
+
+    let fatal = project(GOOD, &with_check("error"), TEMPLATE);
+    fatal.must(&["pki", "init", "profiles/p.toml"]);
+    fatal.must(&["lock", "profiles/p.toml"]);
+    let text = fatal.fails(2, &["build", "profiles/p.toml"]);
+    assert!(text.contains("overlay.toml:12:1: 2 members on a and 1 more: a tie (even); add one"), "{text}");
+    assert!(!fatal.root().join("out/prod").exists());
+    fatal.fails(2, &["check", "profiles/p.toml"]);
+
     let accepted = format!("{GOOD}\n[[accept]]\nfinding = \"even\"\nreason = \"a laboratory\"\n");
-    assert_eq!(told(&project(&accepted, &overlay, TEMPLATE), "plan"), [""; 0]);
-    let odd = format!("{GOOD}\n[[nodes]]\nname = \"c\"\naddress = \"10.0.0.3\"\n");
-    assert_eq!(told(&project(&odd, &overlay, TEMPLATE), "plan"), [""; 0]);
-    let odd = format!("{odd}\n[[accept]]\nfinding = \"even\"\nreason = \"a laboratory\"\n");
-    let text = project(&odd, &overlay, TEMPLATE).fails(2, &["plan", "profiles/p.toml"]);
+    let page = project(&accepted, &with_check("error"), TEMPLATE).must(&["check", "profiles/p.toml"]);
+    assert!(page.contains("nothing is wrong that could be known; 1 accepted"), "{page}");
+    let odd = format!("{accepted}\n[[nodes]]\nname = \"c\"\naddress = \"10.0.0.3\"\n");
+    let text = project(&odd, &with_check("error"), TEMPLATE).fails(2, &["check", "profiles/p.toml"]);
     assert!(text.contains("the finding `even` is accepted, and there is none"), "{text}");
 }
 

@@ -107,13 +107,16 @@ pub fn clients<'a>(cluster: &'a Cluster<'a>) -> impl Iterator<Item = Client<'a>>
 /// Whom a client means by an end.
 pub fn led<'a>(cluster: &'a Cluster<'a>, client: Client<'a>, end: &End) -> Led<'a> {
     let named = |server: &Server<'_>| server.declared.name == *client.declared.server;
+    // A server that nobody speaks of is somebody else's.
+    if !servers(cluster).any(|server| named(&server)) {
+        return Led::Outside;
+    }
     let machine = match end.is_loopback() {
         true => Some(client.machine),
         false => cluster.machines.iter().find(|machine| machine.plan.addresses.contains(&end.host)),
     };
     let Some(machine) = machine else {
-        let all: Vec<_> = servers(cluster).filter(named).collect();
-        return if all.is_empty() { Led::Outside } else { Led::To(all) };
+        return Led::To(servers(cluster).filter(named).collect());
     };
     let there = |server: &Server<'_>| std::ptr::eq(server.machine, machine) && named(server);
     let mut listens = servers(cluster).filter(there).filter(|server| {

@@ -66,10 +66,10 @@ fn look(program: &Program, spot: Spot<'_>, findings: &mut Findings) {
         findings.add(&PROGRAM_FOREIGN, spot, format!("{path} is for {own}, and the machine is {wanted}"));
         return;
     }
-    if let Some(Ok(loader)) = program.interpreter.as_ref().map(|loader| loader.parse::<TreePath>()) {
-        if let Found::Missing(_) = machine.find(&loader) {
-            findings.add(&PROGRAM_LOADER, spot, format!("{path} is started by {loader}, which is nowhere"));
-        }
+    if let Some(Ok(loader)) = program.interpreter.as_ref().map(|loader| loader.parse::<TreePath>())
+        && let Found::Missing(_) = machine.find(&loader)
+    {
+        findings.add(&PROGRAM_LOADER, spot, format!("{path} is started by {loader}, which is nowhere"));
     }
     let missing: BTreeSet<&str> =
         program.needed.iter().map(String::as_str).filter(|library| !has_library(machine, library)).collect();

@@ -194,5 +194,5 @@ fn is_running(path: &TreePath) -> bool {
     const MADE: [&str; 7] = ["dev", "proc", "run", "sys", "tmp", "var/run", "var/tmp"];
     let is_below =
         |made: &&str| path.as_str().strip_prefix(*made).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    MADE.iter().any(|made| is_below(&made))
+    MADE.iter().any(is_below)
 }

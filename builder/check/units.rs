@@ -149,7 +149,7 @@ fn on_path(machine: &Machine<'_>, program: &str) -> bool {
         let path = TreePath::from_relative(&format!("{directory}/{program}"));
         path.is_ok_and(|path| !matches!(machine.find(&path), Found::Missing(_)))
     };
-    machine.provides_program(program) || SEARCHED.iter().any(|directory| is_there(&directory))
+    machine.provides_program(program) || SEARCHED.iter().any(is_there)
 }
 
 fn environment(value: &str, spot: Spot<'_>, findings: &mut Findings) {
@@ -179,7 +179,7 @@ fn has_unit(machine: &Machine<'_>, name: &str) -> bool {
             let path = TreePath::from_relative(&format!("{directory}/{name}"));
             path.is_ok_and(|path| !matches!(machine.find(&path), Found::Missing(_)))
         };
-        machine.provides_unit(name) || DIRECTORIES.iter().any(|directory| at(&directory))
+        machine.provides_unit(name) || DIRECTORIES.iter().any(at)
     };
     let made = [".device", ".mount", ".swap", ".slice", ".scope"].iter().any(|kind| name.ends_with(kind));
     made || is_special(name) || is_there(name) || template.is_some_and(|template| is_there(&template))

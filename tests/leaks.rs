@@ -364,7 +364,7 @@ const PROFILE: &str = "overlays = [\"base\"]\n[cluster]\nname = \"prod\"\nversio
 fn project(profile: &str, overlay: &str) -> Project {
     Project::new(&[
         ("profiles/p.toml", &format!("{PROFILE}{profile}")),
-        ("overlays/base/overlay.toml", &format!("[vars]\nvalue = \"../dev/null\"\n{overlay}")),
+        ("overlays/base/overlay.toml", &format!("[vars]\nvalue = \"nothing\"\n{overlay}")),
         ("overlays/base/root/etc/conf.txt.j2", "first\n{{ vars.value }}\n"),
     ])
 }
@@ -495,7 +495,7 @@ const OWN: &str = "[[secrets]]\nname = \"token\"\nshape = \"hex\"\nbytes = 20\ns
                    [[authorities]]\nname = \"ca\"\nsubject = { cn = \"ca\" }\n\
                    [[certificates]]\nname = \"server\"\nauthority = \"ca\"\nsubject = { cn = \"x\" }\n\
                    usages = [\"server-auth\"]\ndns = [\"x\"]\nkey = \"/etc/server.key\"\ncert = \"/etc/server.crt\"\n\
-                   [[symlinks]]\npath = \"/etc/link\"\ntarget = \"{{ vars.value }}\"\n\
+                   [[symlinks]]\npath = \"/etc/link\"\ntarget = \"/run/{{ vars.value }}\"\n\
                    [[files]]\npath = \"/etc/conf.txt\"\nnot-secret = \"no reason is good enough\"\n";
 
 /// The plan's own secrets have no shape, but their bytes are known: typed again, they are found in every form.

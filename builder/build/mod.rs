@@ -49,9 +49,10 @@ use crate::tree::{Audience, Secrecy};
 
 pub use base::{Bases, Layered};
 pub use gather::{Thorough, Update};
+pub use keys::check_seed;
 pub use layers::NodeLayers;
 pub use pack::{Job, Means};
-pub use plan::{NodePlan, Pending, Plan};
+pub use plan::{NodePlan, Pending, Plan, load_overlays};
 pub use rebuild::{Rebuilding, Rebuilt, rebuild};
 
 /// The program's name and version, as manifests record it.

@@ -224,7 +224,8 @@ fn check_written(profile: &Profile, asked: &BTreeSet<String>, faults: &mut Fault
     }
 }
 
-fn load_overlays(profile: &Profile) -> Result<Vec<Overlay>> {
+/// The overlays that a profile names, in its order.
+pub fn load_overlays(profile: &Profile) -> Result<Vec<Overlay>> {
     let known = overlay::names(&profile.project)?;
     let mut faults = Faults::new();
     let mut loaded: Vec<Overlay> = Vec::new();

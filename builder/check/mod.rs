@@ -10,7 +10,9 @@
 mod declared;
 mod ends;
 mod finding;
+mod keyed;
 mod links;
+mod listed;
 mod mounts;
 mod ports;
 mod programs;
@@ -22,6 +24,7 @@ mod unit;
 mod units;
 
 pub use finding::{Finding, Record};
+pub use listed::{Listed, list};
 pub use rule::{Rule, Severity};
 
 use finding::Findings;
@@ -33,7 +36,8 @@ use crate::profile::Profile;
 use crate::store::Store;
 
 /// Every check, by the rules that it knows.
-const CHECKS: [Check; 7] = [
+const CHECKS: [Check; 8] = [
+    Check { rules: &[keyed::KEYS_NOT_SEEN], run: keyed::check },
     Check { rules: &[links::LINK_DANGLING], run: links::check },
     Check {
         rules: &[

@@ -22,6 +22,8 @@ const LARGEST_TEXT: u64 = 1 << 20;
 pub struct Cluster<'a> {
     /// Its machines.
     pub machines: Vec<Machine<'a>>,
+    /// Whether its certificates and keys are there: without a seed they are empty.
+    pub keyed: bool,
     store: &'a Store,
 }
 
@@ -55,7 +57,11 @@ pub enum Found<'a> {
 impl<'a> Cluster<'a> {
     /// The machines of a plan; the store has what they have of sources, as far as it was fetched.
     pub fn new(plan: &'a Plan, store: &'a Store) -> Cluster<'a> {
-        Cluster { machines: plan.nodes.iter().map(|node| Machine::new(node, store)).collect(), store }
+        Cluster {
+            machines: plan.nodes.iter().map(|node| Machine::new(node, store)).collect(),
+            keyed: plan.keyed,
+            store,
+        }
     }
 
     /// What a file is, if it is a program that is in the store.

@@ -1,6 +1,6 @@
 //! `check`: what would fail on the machines, before anything is built.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
@@ -8,11 +8,13 @@ use serde::Serialize;
 use super::open_store;
 use super::print::Printer;
 use super::seed::SeedArguments;
-use crate::build::{Bases, Plan};
-use crate::check::{self, Finding, Record, Rule, Severity, sarif};
+use crate::build::{self, Bases, Plan, check_seed};
+use crate::check::{self, Finding, Listed, Record, Severity, sarif};
 use crate::disk::{self, Access};
 use crate::epoch::Epoch;
 use crate::error::{Error, Result, visible};
+use crate::overlay::{self, Overlay};
+use crate::pki::Seed;
 use crate::profile::{Lock, Profile};
 
 #[derive(Debug, Args)]
@@ -20,8 +22,8 @@ pub struct Check {
     /// The profile's file.
     #[arg(value_name = "PROFILE", required_unless_present = "list", value_hint = clap::ValueHint::FilePath)]
     profile: Option<PathBuf>,
-    /// List what is looked for, and look for nothing.
-    #[arg(long, conflicts_with = "profile")]
+    /// List what is looked for, with a profile by its overlays, else by all; and look for nothing.
+    #[arg(long)]
     list: bool,
     /// Write the findings here too, as SARIF, for a code review.
     #[arg(long, value_name = "FILE", conflicts_with = "list", value_hint = clap::ValueHint::FilePath)]
@@ -48,16 +50,15 @@ struct AcceptedRecord<'a> {
 impl Check {
     pub fn run(&self, printer: &Printer) -> Result<()> {
         match &self.profile {
-            Some(file) => self.check(&Profile::load(file, Epoch::from_environment()?)?, printer),
-            None => list(printer),
+            Some(file) if !self.list => self.check(&Profile::load(file, Epoch::from_environment()?)?, printer),
+            profile => listed(profile.as_deref(), printer),
         }
     }
 
     fn check(&self, profile: &Profile, printer: &Printer) -> Result<()> {
         let shown = profile.lock_file().display().to_string();
         let lock = Lock::load(&profile.project.join(profile.lock_file()), &shown)?;
-        let locked = lock.as_ref().and_then(|lock| lock.seed.as_deref());
-        let seed = self.seed.is_given().then(|| self.seed.load(profile, locked)).transpose()?;
+        let seed = self.seed(profile, lock.as_ref())?;
         let (mut bases, store) = (Bases::of(profile)?, open_store()?);
         if let Some(lock) = &lock {
             bases.open(lock, &store)?;
@@ -83,6 +84,24 @@ impl Check {
     }
 }
 
+impl Check {
+    /// The seed that is given. None need be, so that a change can be reviewed by who has none: what certificates say is the same
+    /// with any, so another stands in. It cannot where keys of others are imported, which are encrypted to the true one's owner
+    /// or made for its keys.
+    fn seed(&self, profile: &Profile, lock: Option<&Lock>) -> Result<Option<Seed>> {
+        let locked = lock.and_then(|lock| lock.seed.as_deref());
+        let seed = match (self.seed.is_given(), profile.declared.pki.imports.is_empty()) {
+            (true, _) => Some(self.seed.load(profile, locked)?),
+            (false, true) => return Ok(Some(Seed::stand_in())),
+            (false, false) => self.seed.find(profile)?,
+        };
+        if let Some(seed) = &seed {
+            check_seed(seed, locked, &profile.lock_file().display().to_string())?;
+        }
+        Ok(seed)
+    }
+}
+
 /// For a person: what is wrong, where, on which machines, and what to do.
 fn page(profile: &str, findings: &[Finding], accepted: usize, machines: usize) -> String {
     let mut text = String::new();
@@ -98,7 +117,11 @@ fn page(profile: &str, findings: &[Finding], accepted: usize, machines: usize) -
         let on: Vec<&str> = on.iter().map(String::as_str).collect();
         match (at, on.len()) {
             (at, count) if count > 0 => {
-                let names = if count == machines && count > 3 { "all machines".to_owned() } else { on.join(", ") };
+                let names = match on[..] {
+                    _ if count == machines && count > 3 => "all machines".to_owned(),
+                    _ if count > 5 => format!("{} and {} more", on[..3].join(", "), count - 3),
+                    _ => on.join(", "),
+                };
                 text += &format!("  on   {names}{}\n", at.map_or_else(String::new, |at| format!(": {at}")));
             }
             _ => {}
@@ -118,12 +141,21 @@ fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-fn list(printer: &Printer) -> Result<()> {
-    let rules = check::rules();
+/// What is looked for: by the program, and by the overlays of a profile, or by all that are to be had here.
+fn listed(profile: Option<&Path>, printer: &Printer) -> Result<()> {
+    let overlays = match profile {
+        Some(file) => build::load_overlays(&Profile::load(file, Epoch::from_environment()?)?)?,
+        None => {
+            let here = Path::new(".");
+            overlay::names(here)?.iter().map(|name| Overlay::load(here, name)).collect::<Result<_>>()?
+        }
+    };
+    let rules = check::list(&overlays);
     printer.report(&rules, || {
-        let line = |rule: &&Rule| {
-            let Rule { id, severity, finds, fate, remedy } = rule;
-            format!("{id} ({})\n  finds {finds}\n  then  {fate}\n  do    {remedy}\n", severity.name())
+        let line = |rule: &Listed| {
+            let Listed { id, severity, finds, fate, remedy, overlays } = rule;
+            let by = if overlays.is_empty() { String::new() } else { format!(", by {}", overlays.join(", ")) };
+            format!("{id} ({}{by})\n  finds {finds}\n  then  {fate}\n  do    {remedy}\n", severity.name())
         };
         rules.iter().map(line).collect()
     })

@@ -101,6 +101,8 @@ pub struct CheckDeclaration {
     /// How bad it is: a warning if not given.
     #[serde(default)]
     pub severity: Severity,
+    /// What it finds, for lists: where `says` tells values of a machine. What `says` says if not given.
+    pub finds: Option<String>,
     /// What is wrong, in a sentence.
     pub says: String,
     /// What will go wrong on the machine.

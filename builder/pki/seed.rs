@@ -97,6 +97,11 @@ impl Seed {
         Ok(Seed(bytes))
     }
 
+    /// One that is everybody's, and that no file can hold: for plans that are looked at and never built.
+    pub fn stand_in() -> Seed {
+        Seed(Bytes::default())
+    }
+
     /// Reads what [`Seed::to_text`] writes; the last LF may be missing, nothing else may differ.
     pub fn parse(text: &[u8]) -> Result<Seed> {
         let malformed = |what: String| {

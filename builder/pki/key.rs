@@ -150,7 +150,13 @@ impl PrivateKey {
             seed.derive(&purpose, scope, name, &mut okm)?;
             Ok(okm)
         };
-        PrivateKey::of(algorithm, okm)
+        // Nobody uses a key of the seed that is everybody's, and the search for an RSA key takes longer than all else.
+        match algorithm {
+            Algorithm::Rsa2048 | Algorithm::Rsa3072 | Algorithm::Rsa4096 if seed.is_stand_in() => {
+                PrivateKey::of(Algorithm::EcdsaP256, okm)
+            }
+            _ => PrivateKey::of(algorithm, okm),
+        }
     }
 
     /// A new key, from the kernel's random numbers: for what must not come from a seed.

@@ -97,9 +97,15 @@ impl Seed {
         Ok(Seed(bytes))
     }
 
-    /// One that is everybody's, and that no file can hold: for plans that are looked at and never built.
+    /// One that is everybody's, and that no file can hold: for plans that are looked at and never built. Where RSA keys are
+    /// asked for it gives ECDSA ones, which cost nothing.
     pub fn stand_in() -> Seed {
         Seed(Bytes::default())
+    }
+
+    /// Whether it is the one that stands in.
+    pub(super) fn is_stand_in(&self) -> bool {
+        self.0.iter().all(|byte| *byte == 0)
     }
 
     /// Reads what [`Seed::to_text`] writes; the last LF may be missing, nothing else may differ.

@@ -71,6 +71,22 @@ inventory_validators() {
     echo "$to"
 }
 
+# sarif_schema: the schema of OASIS for SARIF 2.1.0, as a crate that is made of it carries it.
+sarif_schema() {
+    local to version=0.8.0
+    to=$CACHE/sarif-schema-$version.json
+    alone
+    if ! [ -s "$to" ]; then
+        (
+            PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
+            rm -rf "$WORK/sarif" && cargo new --quiet --vcs none --lib "$WORK/sarif" && cd "$WORK/sarif" &&
+                cargo add --quiet "serde-sarif@=$version" && cargo fetch --quiet &&
+                cp "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/"serde-sarif-$version/src/schema.json" "$to.new"
+        ) >&2 && mv "$to.new" "$to" || return 1
+    fi
+    echo "$to"
+}
+
 # go_124: a Go of this time; where its bin/ is.
 go_124() {
     local to version=1.24.11

@@ -4,137 +4,51 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 
-use super::value::{DEEPEST, Scalar, ScalarKind, Value};
+use super::value::{Scalar, ScalarKind, Value};
+use crate::document::yaml;
 use crate::overlay::escape::is_ambiguous;
 
-/// The most bytes of memory that the values of a YAML file may take, aliases included: a document that nests them doubles
-/// with every line.
-const MOST: usize = 32 << 20;
-/// What a value takes beside its text, or a map's entry beside its key and value.
-const VALUE: usize = 64;
-/// What a map takes beside its entries, which it makes room for before it has them.
-const MAP: usize = 512;
-
-/// All documents of a YAML file (yaml.org/spec/1.2.2), one for each `---`; none if it is not YAML, or has a key twice,
-/// or what only looks like text.
+/// All documents of a YAML file, one for each `---`; none if it is not YAML, or has a key twice, or what only looks like
+/// text.
 pub fn yaml(text: &str) -> Option<Value> {
-    let mut documents = Vec::new();
-    let mut reader = Yaml { events: Parser::new_from_str(text), anchors: BTreeMap::new(), cost: 0 };
-    loop {
-        match reader.next()? {
-            Event::StreamStart | Event::DocumentEnd => {}
-            Event::StreamEnd => break,
-            Event::DocumentStart(_) => {
-                reader.anchors.clear();
-                let first = reader.next()?;
-                documents.push(reader.value(first, 0)?);
-            }
-            _ => return None,
-        }
-    }
+    let documents = yaml::read(text).ok()?;
+    let mut documents: Vec<Value> = documents.into_iter().map(of_yaml).collect::<Option<_>>()?;
     match documents.len() {
         1 => documents.pop(),
         _ => Some(Value::List(documents)),
     }
 }
 
-struct Yaml<'a> {
-    events: Parser<'a, saphyr_parser::StrInput<'a>>,
-    anchors: BTreeMap<usize, (Value, usize)>,
-    cost: usize,
-}
-
-impl<'a> Yaml<'a> {
-    fn next(&mut self) -> Option<Event<'a>> {
-        self.events.next()?.ok().map(|(event, _)| event)
-    }
-
-    /// Values cost about the memory that they take; too much is none.
-    fn pay(&mut self, cost: usize) -> Option<()> {
-        self.cost = self.cost.saturating_add(cost);
-        (self.cost <= MOST).then_some(())
-    }
-
-    fn value(&mut self, event: Event<'a>, depth: usize) -> Option<Value> {
-        if depth > DEEPEST {
-            return None;
-        }
-        let before = self.cost;
-        let (anchor, value) = match event {
-            Event::Scalar(text, style, anchor, tag) => {
-                self.pay(text.len() + VALUE)?;
-                (anchor, scalar(&text, style, tag.as_deref()))
-            }
-            Event::SequenceStart(anchor, tag) => (anchor, tagged(self.list(depth)?, tag.as_deref())),
-            Event::MappingStart(anchor, tag) => (anchor, tagged(self.map(depth)?, tag.as_deref())),
-            Event::Alias(anchor) => {
-                let (value, cost) = self.anchors.get(&anchor).cloned()?;
-                self.pay(cost)?;
-                return Some(value);
-            }
-            _ => return None,
-        };
-        if anchor != 0 {
-            // Kept once more for each anchor: that too is paid.
-            let cost = self.cost - before;
-            self.pay(cost)?;
-            self.anchors.insert(anchor, (value.clone(), cost));
-        }
-        Some(value)
-    }
-
-    fn list(&mut self, depth: usize) -> Option<Value> {
-        self.pay(VALUE)?;
-        let mut items = Vec::new();
-        loop {
-            match self.next()? {
-                Event::SequenceEnd => return Some(Value::List(items)),
-                event => items.push(self.value(event, depth + 1)?),
-            }
-        }
-    }
-
-    fn map(&mut self, depth: usize) -> Option<Value> {
-        self.pay(MAP)?;
-        let mut map = BTreeMap::new();
-        loop {
-            let key = match self.next()? {
-                Event::MappingEnd => return Some(Value::Map(map)),
+fn of_yaml(node: yaml::Node) -> Option<Value> {
+    let value = match node.content {
+        yaml::Content::Scalar { text, is_plain } => return Some(scalar(text, is_plain, node.tag)),
+        yaml::Content::List(items) => Value::List(items.into_iter().map(of_yaml).collect::<Option<_>>()?),
+        yaml::Content::Map(fields) => {
+            let mut map = BTreeMap::new();
+            for (key, value) in fields {
                 // `yes` and `1` are text to one reader alone, and `<<` is no key: they are told as they are written.
-                Event::Scalar(text, ScalarStyle::Plain, ..) if is_ambiguous(&text) => return None,
-                // Keys that are no plain text are what no configuration has.
-                Event::Scalar(text, _, 0, None) => text.into_owned(),
-                _ => return None,
-            };
-            self.pay(key.len() + VALUE)?;
-            let event = self.next()?;
-            let value = self.value(event, depth + 1)?;
-            if map.insert(key, value).is_some() {
-                return None;
+                let is_text = !(key.is_plain && is_ambiguous(&key.text));
+                if !is_text || map.insert(key.text, of_yaml(value)?).is_some() {
+                    return None;
+                }
             }
+            Value::Map(map)
         }
-    }
+    };
+    Some(match node.tag {
+        Some(tag) => Value::Map(BTreeMap::from([(tag, value)])),
+        None => value,
+    })
 }
 
 /// A scalar. Plain ones that some reader takes for more than text (`1`, `yes`, `~`) are another thing than the same in
 /// quotes; a tag is a part of the value.
-fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Value {
-    let plain = style == ScalarStyle::Plain && is_ambiguous(text);
-    let kind = if plain { ScalarKind::Other } else { ScalarKind::Text };
-    match tag {
-        Some(tag) => Value::Scalar(Scalar { text: format!("{}{} {text}", tag.handle, tag.suffix), kind }),
-        None => Value::Scalar(Scalar { text: text.to_owned(), kind }),
-    }
-}
-
-fn tagged(value: Value, tag: Option<&Tag>) -> Value {
-    match tag {
-        Some(tag) => Value::Map(BTreeMap::from([(format!("{}{}", tag.handle, tag.suffix), value)])),
-        None => value,
-    }
+fn scalar(text: String, is_plain: bool, tag: Option<String>) -> Value {
+    let kind = if is_plain && is_ambiguous(&text) { ScalarKind::Other } else { ScalarKind::Text };
+    let text = tag.map_or(text.clone(), |tag| format!("{tag} {text}"));
+    Value::Scalar(Scalar { text, kind })
 }
 
 /// A JSON text (RFC 8259); none if it is not one, or has a key twice.

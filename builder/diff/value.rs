@@ -8,9 +8,6 @@ use super::detail::Details;
 use super::lines::unified;
 use super::words;
 
-/// The deepest that a document may go; one that goes deeper is compared as text.
-pub const DEEPEST: usize = 128;
-
 /// A value. Keys have no order; what a list has does.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Value {

@@ -6,6 +6,7 @@
 //! ```
 
 mod read;
+pub mod yaml;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

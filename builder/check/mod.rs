@@ -8,18 +8,24 @@
 //! files mean, and where it listens, is declared in overlays.
 
 mod declared;
+mod documents;
 mod ends;
 mod finding;
 mod keyed;
+mod kinds;
 mod links;
 mod listed;
 mod mounts;
+mod names;
+mod objects;
 mod ports;
 mod programs;
 mod rule;
 pub mod sarif;
+mod scalar;
 mod subject;
 mod trust;
+mod typed;
 mod unit;
 mod units;
 
@@ -36,7 +42,7 @@ use crate::profile::Profile;
 use crate::store::Store;
 
 /// Every check, by the rules that it knows.
-const CHECKS: [Check; 8] = [
+const CHECKS: [Check; 10] = [
     Check { rules: &[keyed::KEYS_NOT_SEEN], run: keyed::check },
     Check { rules: &[links::LINK_DANGLING], run: links::check },
     Check {
@@ -52,6 +58,8 @@ const CHECKS: [Check; 8] = [
     Check { rules: programs::RULES, run: programs::check },
     Check { rules: &[mounts::MOUNT_HIDES], run: mounts::check },
     Check { rules: &[ports::PORT_TWICE], run: ports::check },
+    Check { rules: documents::RULES, run: documents::check },
+    Check { rules: objects::RULES, run: objects::check },
     Check { rules: &[], run: declared::check },
     Check { rules: trust::RULES, run: trust::check },
 ];

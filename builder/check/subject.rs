@@ -5,6 +5,7 @@ use std::io::Read;
 
 use zeroize::Zeroizing;
 
+use super::documents::{self, Document};
 use crate::build::base::{Knowledge, Thing};
 use crate::build::{NodePlan, Plan, programs};
 use crate::digest::Digest;
@@ -33,6 +34,8 @@ pub struct Machine<'a> {
     pub name: &'a str,
     /// Everything that is known of it.
     pub plan: &'a NodePlan,
+    /// Its files of configuration that can be read.
+    pub documents: Vec<Document<'a>>,
     blobs: &'a dyn Blobs,
     provided: BTreeSet<&'a TreePath>,
 }
@@ -57,11 +60,9 @@ pub enum Found<'a> {
 impl<'a> Cluster<'a> {
     /// The machines of a plan; the store has what they have of sources, as far as it was fetched.
     pub fn new(plan: &'a Plan, store: &'a Store) -> Cluster<'a> {
-        Cluster {
-            machines: plan.nodes.iter().map(|node| Machine::new(node, store)).collect(),
-            keyed: plan.keyed,
-            store,
-        }
+        let mut known = documents::Known::new();
+        let machines = plan.nodes.iter().map(|node| Machine::new(node, store, &mut known)).collect();
+        Cluster { machines, keyed: plan.keyed, store }
     }
 
     /// What a file is, if it is a program that is in the store.
@@ -71,9 +72,11 @@ impl<'a> Cluster<'a> {
 }
 
 impl<'a> Machine<'a> {
-    fn new(plan: &'a NodePlan, blobs: &'a dyn Blobs) -> Machine<'a> {
+    fn new(plan: &'a NodePlan, blobs: &'a dyn Blobs, known: &mut documents::Known) -> Machine<'a> {
         let provided = plan.provides.iter().flat_map(|provision| &provision.paths).collect();
-        Machine { name: &plan.name, plan, blobs, provided }
+        let mut machine = Machine { name: &plan.name, plan, documents: Vec::new(), blobs, provided };
+        machine.documents = documents::of(plan, |path| machine.text(path), known);
+        machine
     }
 
     /// Where a file was declared.

@@ -53,6 +53,52 @@ pub struct Key {
     pub is_plain: bool,
 }
 
+impl Node {
+    /// The value of a key; of one that stands twice the last, as most readers have it.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.fields().iter().rev().find(|(own, _)| own.text == key).map(|(_, value)| value)
+    }
+
+    /// The value at the end of a path of keys.
+    pub fn at(&self, path: &[&str]) -> Option<&Node> {
+        path.iter().try_fold(self, |node, key| node.get(key))
+    }
+
+    /// Its text, if it is a scalar.
+    pub fn as_text(&self) -> Option<&str> {
+        match &self.content {
+            Content::Scalar { text, .. } => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The text of a key, if it is a scalar.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.get(key)?.as_text()
+    }
+
+    /// Its values, if it is a list.
+    pub fn items(&self) -> &[Node] {
+        match &self.content {
+            Content::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// The values of the list at a key; none if there is no list.
+    pub fn list(&self, key: &str) -> &[Node] {
+        self.get(key).map_or(&[], Node::items)
+    }
+
+    /// Its keys and values, if it is a map.
+    pub fn fields(&self) -> &[(Key, Node)] {
+        match &self.content {
+            Content::Map(fields) => fields,
+            _ => &[],
+        }
+    }
+}
+
 /// Why a text cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {

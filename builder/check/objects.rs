@@ -1,0 +1,121 @@
+//! Objects of Kubernetes: what an API server, or a kubelet that reads pods from files, would refuse or pass over.
+
+use std::collections::BTreeSet;
+
+use super::documents::walk;
+use super::finding::{Findings, Spot};
+use super::kinds::{Kind, kind_of, objects};
+use super::names;
+use super::rule::{Rule, Severity};
+use super::subject::{Cluster, Machine};
+use super::typed::{Amiss, Fault};
+use crate::document::yaml::Node;
+use crate::tree::TreePath;
+
+/// A field that there is none of.
+pub const OBJECT_FIELD: Rule = Rule {
+    id: "object-field",
+    severity: Severity::Error,
+    finds: "a field that an object's kind does not have",
+    fate: "strict readers refuse the object (unknown field), others pass over the field",
+    remedy: "correct the field's name, or put it where it belongs",
+};
+/// A value of another type.
+pub const OBJECT_VALUE: Rule = Rule {
+    id: "object-value",
+    severity: Severity::Error,
+    finds: "a value that cannot be read as what its field holds",
+    fate: "the object is refused (cannot unmarshal)",
+    remedy: "write the value that the field holds; numbers, true, yes and the like in quotes where it is text",
+};
+/// A name that is none.
+pub const OBJECT_NAME: Rule = Rule {
+    id: "object-name",
+    severity: Severity::Error,
+    finds: "an object, label or container whose name is not valid",
+    fate: "the object is refused (metadata.name: Invalid value, or the like)",
+    remedy: "give it a name of lower case letters, digits, `-`, and `.` where the kind allows it",
+};
+/// An image that may be another one tomorrow.
+pub const IMAGE_FLOATING: Rule = Rule {
+    id: "image-floating",
+    severity: Severity::Warning,
+    finds: "an image by a tag that moves, which the bundle does not bring",
+    fate: "machines run what the registry has at that hour, which nobody tested, and not all the same",
+    remedy: "name a version or a digest (@sha256:...), or bring the image",
+};
+
+/// All rules.
+pub const RULES: &[Rule] = &[OBJECT_FIELD, OBJECT_VALUE, OBJECT_NAME, IMAGE_FLOATING];
+
+/// Looks at every object of every machine.
+pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
+    for machine in &cluster.machines {
+        for document in &machine.documents {
+            let nodes = document.read.as_ref().as_ref().map_or(&[][..], Vec::as_slice);
+            for object in nodes.iter().flat_map(objects) {
+                if let Some(kind) = kind_of(object) {
+                    look(machine, document.path, object, kind, findings);
+                }
+            }
+        }
+    }
+}
+
+fn look(machine: &Machine<'_>, path: &TreePath, object: &Node, kind: &Kind, findings: &mut Findings) {
+    let name = object.at(&["metadata", "name"]).and_then(Node::as_text);
+    let who = format!("{} {} of {path}", kind.name, name.unwrap_or("without a name"));
+    for Amiss { line, at, fault } in (kind.read)(object) {
+        let spot = Spot { machine, path, line: Some(line) };
+        match fault {
+            Fault::Unknown(near) => {
+                let near = near.map_or_else(String::new, |near| format!("; perhaps `{near}` is meant"));
+                findings.add(&OBJECT_FIELD, spot, format!("{who} has `{at}`, which is no field of it{near}"));
+            }
+            Fault::Value(says) => findings.add(&OBJECT_VALUE, spot, format!("{who}: {at} {says}")),
+        }
+    }
+    for (line, says) in names::amiss(object, kind.name) {
+        findings.add(&OBJECT_NAME, Spot { machine, path, line: Some(line) }, format!("{who} {says}"));
+    }
+    let mut images: BTreeSet<(u32, &str)> = BTreeSet::new();
+    walk(object, &mut |node| {
+        let containers = ["containers", "initContainers"].into_iter().flat_map(|key| node.list(key));
+        images.extend(containers.filter_map(|one| one.get("image")).filter_map(|one| Some((one.line, one.as_text()?))));
+    });
+    for (line, image) in images {
+        let is_brought = machine.plan.images.iter().any(|brought| brought.name == image);
+        if let (false, Some(why)) = (is_brought, moves(image)) {
+            let says = format!("{who} runs the image {image}, which has {why}");
+            findings.add(&IMAGE_FLOATING, Spot { machine, path, line: Some(line) }, says);
+        }
+    }
+}
+
+/// Why an image may be another one tomorrow: it has no tag, or one that is no version. A version has a digit.
+fn moves(image: &str) -> Option<String> {
+    if image.contains('@') {
+        return None;
+    }
+    let name = image.rsplit('/').next().unwrap_or(image);
+    match name.split_once(':') {
+        None => Some("no tag, which is `latest`".to_owned()),
+        Some((_, tag)) if !tag.contains(|c: char| c.is_ascii_digit()) => Some(format!("the tag `{tag}`")),
+        Some(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_that_move() {
+        for image in ["a", "r:5000/a", "r/a:latest", "a:stable"] {
+            assert!(moves(image).is_some(), "{image}");
+        }
+        for image in ["a:1.2", "r:5000/a:v1", "a:latest@sha256:0000"] {
+            assert!(moves(image).is_none(), "{image}");
+        }
+    }
+}

@@ -18,6 +18,8 @@ mod listed;
 mod mounts;
 mod names;
 mod objects;
+mod paths;
+mod pods;
 mod ports;
 mod programs;
 mod rule;
@@ -28,6 +30,7 @@ mod trust;
 mod typed;
 mod unit;
 mod units;
+mod users;
 
 pub use finding::{Finding, Record};
 pub use listed::{Listed, list};
@@ -42,7 +45,7 @@ use crate::profile::Profile;
 use crate::store::Store;
 
 /// Every check, by the rules that it knows.
-const CHECKS: [Check; 10] = [
+const CHECKS: [Check; 12] = [
     Check { rules: &[keyed::KEYS_NOT_SEEN], run: keyed::check },
     Check { rules: &[links::LINK_DANGLING], run: links::check },
     Check {
@@ -58,6 +61,8 @@ const CHECKS: [Check; 10] = [
     Check { rules: programs::RULES, run: programs::check },
     Check { rules: &[mounts::MOUNT_HIDES], run: mounts::check },
     Check { rules: &[ports::PORT_TWICE], run: ports::check },
+    Check { rules: paths::RULES, run: paths::check },
+    Check { rules: users::RULES, run: users::check },
     Check { rules: documents::RULES, run: documents::check },
     Check { rules: objects::RULES, run: objects::check },
     Check { rules: &[], run: declared::check },

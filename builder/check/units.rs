@@ -96,7 +96,7 @@ fn look(setting: &Setting, spot: Spot<'_>, findings: &mut Findings) {
 }
 
 /// Whether it is a unit, or a drop-in of one.
-fn is_unit(path: &TreePath) -> bool {
+pub fn is_unit(path: &TreePath) -> bool {
     let Some(below) = DIRECTORIES.iter().find_map(|directory| path.as_str().strip_prefix(directory)?.strip_prefix('/'))
     else {
         return false;
@@ -171,7 +171,7 @@ fn required(value: &str, rule: &Rule, spot: Spot<'_>, findings: &mut Findings) {
 }
 
 /// Whether a unit's file, or its template's, is there; what systemd makes of a path or a device has none.
-fn has_unit(machine: &Machine<'_>, name: &str) -> bool {
+pub fn has_unit(machine: &Machine<'_>, name: &str) -> bool {
     let template =
         name.split_once('@').and_then(|(prefix, rest)| Some(format!("{prefix}@.{}", rest.rsplit_once('.')?.1)));
     let is_there = |name: &str| {

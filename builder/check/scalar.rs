@@ -85,7 +85,7 @@ pub fn trap(text: &str) -> Option<String> {
         return None;
     }
     let all = |extra: &str| digits.chars().all(|c| c.is_ascii_digit() || extra.contains(c));
-    if all("") && digits.starts_with('0') && digits.trim_start_matches('0').len() > 0 {
+    if all("") && digits.starts_with('0') && !digits.trim_start_matches('0').is_empty() {
         let octal = i64::from_str_radix(digits, 8).ok()?;
         let decimal: i64 = digits.parse().ok()?;
         return Some(format!("{octal} to readers of YAML 1.1 and {decimal} to those of 1.2"));
@@ -95,7 +95,7 @@ pub fn trap(text: &str) -> Option<String> {
     }
     let parts: Vec<&str> = digits.split(':').collect();
     let sixty = |part: &&str| matches!(part.parse::<u8>(), Ok(0..60)) && part.len() <= 2;
-    if parts.len() > 1 && all(":") && !digits.starts_with('0') && parts.iter().skip(1).all(|part| sixty(part)) {
+    if parts.len() > 1 && all(":") && !digits.starts_with('0') && parts.iter().skip(1).all(sixty) {
         return Some("a number of base 60 to readers of YAML 1.1 and text to those of 1.2".to_owned());
     }
     None

@@ -59,6 +59,11 @@ const EVERYWHERE: [&str; 18] = [
     "etc/systemd/system",
 ];
 
+/// Programs that make the files and directories that they are given.
+const MAKERS: [&str; 5] = ["install", "ln", "mkdir", "tee", "touch"];
+/// Programs that are given files which need not be there.
+const INDIFFERENT: [&str; 5] = ["[", "rm", "rmdir", "test", "umount"];
+
 /// Where a path is named: the file and the line, and how.
 type Mention<'a> = (&'a TreePath, Option<u32>);
 
@@ -133,7 +138,7 @@ fn of_units<'a>(machine: &Machine<'a>, mentions: &mut Mentions<'a>) -> Vec<TreeP
         let unit = Unit::read(machine, &name, &files);
         for (path, setting) in &unit.settings {
             of_setting(machine, &unit, setting, path, mentions);
-            made.extend(directories(setting));
+            made.extend(made_by(setting));
         }
     }
     made
@@ -187,8 +192,7 @@ fn of_setting<'a>(
 ) {
     let at = (path, Some(setting.line));
     match setting.key.as_str() {
-        // The program itself is another check's.
-        key if key.starts_with("Exec") => words(&setting.value).iter().skip(1).for_each(|word| mentions.note(word, at)),
+        key if key.starts_with("Exec") => of_command(&setting.value, at, mentions),
         "Environment" => words(&setting.value).iter().for_each(|word| of_variable(unit, word, at, mentions)),
         "WorkingDirectory" | "ReadWritePaths" | "ReadOnlyPaths" | "BindPaths" | "BindReadOnlyPaths" => {
             // What begins with `-` may be missing.
@@ -208,6 +212,22 @@ fn of_setting<'a>(
     }
 }
 
+/// The words behind a program, which is another check's. A line that may fail needs none of its files, and some programs make
+/// them or do without.
+fn of_command<'a>(line: &str, at: Mention<'a>, mentions: &mut Mentions<'a>) {
+    let (prefixes, words) = command(line);
+    let program = words.first().and_then(|word| word.rsplit('/').next()).unwrap_or_default();
+    if !prefixes.contains('-') && !MAKERS.contains(&program) && !INDIFFERENT.contains(&program) {
+        words.iter().skip(1).for_each(|word| mentions.note(word, at));
+    }
+}
+
+/// The prefixes of a command line (systemd.service(5), table "Special executable prefixes"), and its words.
+fn command(line: &str) -> (&str, Vec<String>) {
+    let rest = line.trim_start_matches(['@', '-', ':', '+', '!', '|']);
+    (line.strip_suffix(rest).unwrap_or_default(), words(rest))
+}
+
 /// `NAME=VALUE`: of a variable that no command line has, a program may still read a path.
 fn of_variable<'a>(unit: &Unit<'a>, assignment: &str, at: Mention<'a>, mentions: &mut Mentions<'a>) {
     let Some((name, value)) = assignment.split_once('=') else { return };
@@ -218,13 +238,23 @@ fn of_variable<'a>(unit: &Unit<'a>, assignment: &str, at: Mention<'a>, mentions:
     }
 }
 
-/// What systemd makes before a unit starts (systemd.exec(5), "StateDirectory=").
-fn directories(setting: &Setting) -> Vec<TreePath> {
+/// What is there because of a setting: what systemd makes before a unit starts (systemd.exec(5), "StateDirectory="), what
+/// its own commands make, and what it asks for before it starts at all (systemd.unit(5), "ConditionPathExists=").
+fn made_by(setting: &Setting) -> Vec<TreePath> {
     let above = match setting.key.as_str() {
         "StateDirectory" => "var/lib",
         "CacheDirectory" => "var/cache",
         "LogsDirectory" => "var/log",
         "ConfigurationDirectory" => "etc",
+        key if key.starts_with("ConditionPath") || key.starts_with("ConditionFile") => {
+            return named(setting.value.trim_start_matches('|')).into_iter().collect();
+        }
+        key if key.starts_with("Exec") => {
+            let (_, words) = command(&setting.value);
+            let program = words.first().and_then(|word| word.rsplit('/').next()).unwrap_or_default();
+            let made = words.iter().skip(1).filter(|_| MAKERS.contains(&program));
+            return made.filter_map(|word| named(word)).collect();
+        }
         _ => return Vec::new(),
     };
     let names = words(&setting.value).into_iter();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::finding::{Findings, Spot};
-use super::kinds::objects;
+use super::kinds::{kind_of, objects};
 use super::paths::{is_nowhere, named};
 use super::rule::{Rule, Severity};
 use super::subject::{Found, Machine};
@@ -59,36 +59,56 @@ struct Pod<'a> {
     volumes: BTreeMap<&'a str, &'a Node>,
 }
 
-/// Looks at every pod of a machine that is an object of a file of its own. What was told to be missing is not told again.
+/// Looks at every pod of a machine that is an object of a file of its own, and at what other objects make pods of. What was
+/// told to be missing is not told again.
 pub fn check(machine: &Machine<'_>, told: &mut BTreeSet<TreePath>, findings: &mut Findings) {
     for document in &machine.documents {
         let nodes = document.read.as_ref().as_ref().map_or(&[][..], Vec::as_slice);
-        let is_pod = |object: &&Node| object.text("apiVersion") == Some("v1") && object.text("kind") == Some("Pod");
-        for object in nodes.iter().flat_map(objects).filter(is_pod) {
-            let Some(spec) = object.get("spec") else { continue };
+        for object in nodes.iter().flat_map(objects).filter(|object| kind_of(object).is_some()) {
+            let is_pod = object.text("kind") == Some("Pod");
+            let Some(spec) = (if is_pod { object.get("spec") } else { template(object) }) else { continue };
+            let claims = object.at(&["spec", "volumeClaimTemplates"]).map_or(&[][..], Node::items);
+            let claims = claims.iter().filter_map(|claim| Some((claim.at(&["metadata", "name"])?.as_text()?, claim)));
             let volumes = spec.list("volumes").iter();
-            let volumes = volumes.filter_map(|volume| Some((volume.text("name")?, volume))).collect();
+            let volumes = volumes.filter_map(|volume| Some((volume.text("name")?, volume))).chain(claims).collect();
             let name = object.at(&["metadata", "name"]).and_then(Node::as_text).unwrap_or("without a name");
-            look(&Pod { machine, path: document.path, name, volumes }, spec, told, findings);
+            let pod = Pod { machine, path: document.path, name, volumes };
+            look(&pod, spec, findings);
+            // The others run on any machine.
+            if is_pod {
+                on_this_machine(&pod, spec, told, findings);
+            }
         }
     }
 }
 
-fn look(pod: &Pod<'_>, spec: &Node, told: &mut BTreeSet<TreePath>, findings: &mut Findings) {
-    let containers: Vec<&Node> = ["initContainers", "containers"].iter().flat_map(|key| spec.list(key)).collect();
-    let mounted: BTreeSet<&str> =
-        containers.iter().flat_map(|one| one.list("volumeMounts")).filter_map(|mount| mount.text("name")).collect();
+/// What an object makes pods of (kubernetes.io, "PodTemplate").
+fn template(object: &Node) -> Option<&Node> {
+    object.at(&["spec", "template", "spec"]).or_else(|| object.at(&["spec", "jobTemplate", "spec", "template", "spec"]))
+}
+
+fn containers(spec: &Node) -> impl Iterator<Item = &Node> {
+    ["initContainers", "containers"].into_iter().flat_map(|key| spec.list(key))
+}
+
+fn on_this_machine(pod: &Pod<'_>, spec: &Node, told: &mut BTreeSet<TreePath>, findings: &mut Findings) {
+    pod.volumes.iter().for_each(|(name, volume)| host_path(pod, name, volume, told, findings));
+    containers(spec).for_each(|container| words(pod, container, told, findings));
+}
+
+fn look(pod: &Pod<'_>, spec: &Node, findings: &mut Findings) {
+    let mounts_of = |key| containers(spec).flat_map(move |container| container.list(key));
+    let all = ["volumeMounts", "volumeDevices"].into_iter().flat_map(mounts_of);
+    let mounted: BTreeSet<&str> = all.filter_map(|mount| mount.text("name")).collect();
     for (name, volume) in &pod.volumes {
-        host_path(pod, name, volume, told, findings);
         // A mount of no volume is told, and may be meant for this one.
         if !mounted.contains(name) && mounted.iter().all(|name| pod.volumes.contains_key(name)) {
             let says = format!("the pod {} has the volume `{name}`, which no container mounts", pod.name);
             findings.add(&POD_VOLUME_UNUSED, pod.at(volume), says);
         }
     }
-    for container in containers {
+    for container in containers(spec) {
         mounts(pod, container, findings);
-        words(pod, container, told, findings);
         probes(pod, container, findings);
     }
 }

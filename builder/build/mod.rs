@@ -30,6 +30,7 @@ pub mod sbom;
 mod scopes;
 mod settings;
 pub mod sources;
+mod talk;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

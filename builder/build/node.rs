@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use globset::GlobMatcher;
-use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::base::Knowledge;
@@ -19,11 +18,10 @@ use super::plan::{NodePlan, Pending};
 use super::scopes::{FileNames, NodeScopes};
 use super::settings::Settings;
 use super::sources::{self, Installed, PlannedSource};
+use super::talk::{self, Talk};
 use crate::document::{self, Data, Placed, Table, Value};
 use crate::error::{Error, Faults, Result};
-use crate::overlay::declare::{
-    CheckDeclaration, ClientDeclaration, Declarations, Provision, ServerDeclaration, SourceDeclaration,
-};
+use crate::overlay::declare::{Declarations, Provision, SourceDeclaration};
 use crate::overlay::{Overlay, Scope, units};
 use crate::profile::lock::{Locked, Wanted};
 use crate::profile::{Node as Machine, Profile};
@@ -99,7 +97,7 @@ impl<'a> Resolving<'a, '_> {
         }
         placing.for_guard(false);
         self.asked.extend(names.asked());
-        let talk: Vec<Talk> = active.iter().filter_map(|one| faults.note(talk(one, &names))).collect();
+        let talk: Vec<Talk> = active.iter().filter_map(|one| faults.note(Talk::of(one, &names))).collect();
         let pending = self.place_sources(sources, &mut placing, &mut faults);
         for one in &active {
             placing.for_guard(one.declared.guard);
@@ -124,6 +122,7 @@ impl<'a> Resolving<'a, '_> {
             images,
             servers: talk.iter().flat_map(|one| one.servers.clone()).collect(),
             clients: talk.iter().flat_map(|one| one.clients.clone()).collect(),
+            agree: talk.iter().flat_map(|one| one.agree.clone()).collect(),
             checks: talk.iter().flat_map(|one| one.checks.clone()).collect(),
             addresses: addresses(node),
             base,
@@ -296,7 +295,7 @@ fn without_flags(declarations: &Value, replaced: &BTreeSet<(&str, &str)>) -> Val
 fn activate<'a>(overlay: &'a Overlay, scope: &Arc<Scope>, replaced: &BTreeSet<(&str, &str)>) -> Result<Active<'a>> {
     let mut faults = Faults::new();
     let declarations =
-        without_flags(&without(&overlay.declarations, &["vars", "when", "servers", "clients", "checks"]), replaced);
+        without_flags(&without(&overlay.declarations, &[&["vars", "when"], &talk::KEYS[..]].concat()), replaced);
     let absent = absent_files(&declarations, scope, &mut faults);
     let present = faults.note(filter(scope, &declarations)).unwrap_or_else(|| declarations.clone());
     let rendered = faults.note(scope.render(&present)).unwrap_or(present);
@@ -315,7 +314,7 @@ fn without(value: &Value, keys: &[&str]) -> Value {
 }
 
 /// The declarations whose `when` holds, in tables of any depth; those keys themselves are gone.
-fn filter(scope: &Arc<Scope>, value: &Value) -> Result<Value> {
+pub(super) fn filter(scope: &Arc<Scope>, value: &Value) -> Result<Value> {
     let keep = |item: &Value| item.get("when").map_or(Ok(true), |when| scope.holds(when));
     let data = match &value.data {
         Data::Array(items) => {
@@ -435,24 +434,4 @@ fn addresses(node: &Machine) -> Vec<String> {
     let declared = &node.declared;
     let numbers = declared.address.iter().chain(&declared.addresses).map(|address| address.value.to_string());
     [declared.name.value.clone(), declared.fqdn.clone()].into_iter().chain(numbers).collect()
-}
-
-/// What an overlay says of connections, and what it finds wrong. It is rendered last, for it says what flags mean.
-#[derive(Default, Deserialize)]
-struct Talk {
-    #[serde(default)]
-    servers: Vec<Placed<ServerDeclaration>>,
-    #[serde(default)]
-    clients: Vec<Placed<ClientDeclaration>>,
-    #[serde(default)]
-    checks: Vec<Placed<CheckDeclaration>>,
-}
-
-fn talk(one: &Active<'_>, names: &FileNames) -> Result<Talk> {
-    let Some(table) = one.overlay.declarations.as_table() else { return Ok(Talk::default()) };
-    let said = table.iter().filter(|(key, _)| ["servers", "clients", "checks"].contains(&key.as_str()));
-    let said: Table = said.map(|(key, field)| (key.clone(), field.clone())).collect();
-    let scope = names.scope(&one.scope);
-    let value = Value { place: one.overlay.declarations.place.clone(), data: Data::Table(Arc::new(said)) };
-    document::read(&scope.render(&filter(&scope, &value)?)?)
 }

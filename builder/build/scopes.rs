@@ -18,7 +18,7 @@ use super::images::NodeImage;
 use super::keys::Generational;
 use super::settings::Settings;
 use crate::document::{Value, nearest};
-use crate::error::{Error, Fault, Faults, Result};
+use crate::error::{Error, Fault, Faults, Place, Result};
 use crate::overlay::{Global, Overlay, Scope};
 use crate::profile::{Node, Profile, merge};
 use minijinja::value::{Enumerator, Kwargs, Object, Value as Jinja};
@@ -127,6 +127,8 @@ impl Object for OverlaysObject {
 pub struct FileNames {
     names: BTreeMap<String, Global>,
     asked: Arc<Mutex<BTreeSet<String>>>,
+    // Where the first flag was written whose value was asked for since the last time that somebody wanted to know.
+    flag: Arc<Mutex<Option<Place>>>,
     secrets: Arc<SecretsObject>,
 }
 
@@ -145,6 +147,8 @@ impl FileNames {
         let settings = Arc::new(settings);
         let (for_args, for_arg) = (settings.clone(), settings);
         let (asked_args, asked_arg) = (asked.clone(), asked.clone());
+        let flag = Arc::new(Mutex::new(None));
+        let written = flag.clone();
         let args = move |command: String, options: Kwargs| {
             ask(&asked_args, &format!("args.{command}"));
             let group: Option<String> = options.get("group")?;
@@ -153,7 +157,11 @@ impl FileNames {
         };
         let arg = move |command: String, flag: String, default: Option<String>| {
             ask(&asked_arg, &format!("args.{command}"));
-            for_arg.value(&command, &flag).or(default).ok_or_else(|| {
+            let value = for_arg.value(&command, &flag);
+            if let Some(value) = &value {
+                written.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| value.place.clone());
+            }
+            value.map(|value| value.value).or(default).ok_or_else(|| {
                 template_error(Error::usage(format!("the command `{command}` has no flag `{flag}` here")))
             })
         };
@@ -170,7 +178,7 @@ impl FileNames {
             tracked("sysctl", sysctl),
             tracked("modules", modules),
         ]);
-        FileNames { names, asked, secrets }
+        FileNames { names, asked, flag, secrets }
     }
 
     /// The scope of an overlay's file templates.
@@ -181,6 +189,11 @@ impl FileNames {
     /// Whether a secret was used since the last time that this was asked.
     pub fn used_secret(&self) -> bool {
         self.secrets.touched.swap(false, Ordering::Relaxed)
+    }
+
+    /// Where the first flag was written whose value a template asked for since the last time that this was asked.
+    pub fn flag(&self) -> Option<Place> {
+        self.flag.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// An error of a template as it may be told: what has a part of a secret in it is replaced, such as the text of

@@ -153,12 +153,15 @@ impl Settings {
         }
     }
 
-    /// The value of one flag that has one.
-    pub fn value(&self, command: &str, flag: &str) -> Option<String> {
-        match &self.flags.get(command)?.get(flag)?.value {
-            Argument::Value(value) => Some(value.clone()),
-            _ => None,
-        }
+    /// The value of one flag that has one, and where it was written; those of a repeated flag with commas between.
+    pub fn value(&self, command: &str, flag: &str) -> Option<Placed<String>> {
+        let argument = self.flags.get(command)?.get(flag)?;
+        let value = match &argument.value {
+            Argument::Value(value) => value.clone(),
+            Argument::Values(values) => values.join(","),
+            _ => return None,
+        };
+        Some(Placed { place: argument.place.clone(), value })
     }
 
     /// The kernel parameters for templates: a map of strings.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use super::args::{Argument, Command};
 pub use super::credentials::*;
 pub use super::license::License;
-pub use super::talk::{ClientDeclaration, ServerDeclaration};
+pub use super::talk::{AgreeDeclaration, AgreeScope, ClientDeclaration, ServerDeclaration, StrangerFinding};
 use crate::document::Placed;
 use crate::tree::TreePath;
 
@@ -84,6 +84,9 @@ pub struct Declarations {
     /// What asks servers.
     #[serde(default)]
     pub clients: Vec<Placed<ClientDeclaration>>,
+    /// What must be the same wherever it is said.
+    #[serde(default)]
+    pub agree: Vec<Placed<AgreeDeclaration>>,
     /// What the base system or a registry has, so that nothing else need bring it.
     #[serde(default)]
     pub provides: Vec<Placed<Provision>>,

@@ -1,0 +1,82 @@
+//! What an overlay says of connections and of what must agree, and what it finds wrong: rendered last, for it says what flags
+//! mean.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::node::{Active, filter};
+use super::scopes::FileNames;
+use crate::document::{self, Data, Field, Placed, Table, Value};
+use crate::error::Result;
+use crate::overlay::Scope;
+use crate::overlay::declare::{AgreeDeclaration, CheckDeclaration, ClientDeclaration, ServerDeclaration};
+
+/// The declarations that are rendered so.
+pub const KEYS: [&str; 4] = ["servers", "clients", "agree", "checks"];
+
+/// What an overlay says of a machine.
+#[derive(Default, Deserialize)]
+pub struct Talk {
+    /// What listens.
+    #[serde(default)]
+    pub servers: Vec<Placed<ServerDeclaration>>,
+    /// What asks.
+    #[serde(default)]
+    pub clients: Vec<Placed<ClientDeclaration>>,
+    /// What must be the same.
+    #[serde(default)]
+    pub agree: Vec<Placed<AgreeDeclaration>>,
+    /// What is wrong.
+    #[serde(default)]
+    pub checks: Vec<Placed<CheckDeclaration>>,
+}
+
+impl Talk {
+    /// Of an overlay that is active on a node. A value that a flag gave stands where that was written, and one that is empty
+    /// is as if it were not there.
+    pub fn of(one: &Active<'_>, names: &FileNames) -> Result<Talk> {
+        let Some(table) = one.overlay.declarations.as_table() else { return Ok(Talk::default()) };
+        let said = table.iter().filter(|(key, _)| KEYS.contains(&key.as_str()));
+        let said: Table = said.map(|(key, field)| (key.clone(), field.clone())).collect();
+        let scope = names.scope(&one.scope);
+        let value = Value { place: one.overlay.declarations.place.clone(), data: Data::Table(Arc::new(said)) };
+        let rendered = render(&filter(&scope, &value)?, &scope, names)?;
+        document::read(&rendered)
+    }
+}
+
+/// Renders each string by itself, so that it is known which flag it asked for.
+fn render(value: &Value, scope: &Arc<Scope>, names: &FileNames) -> Result<Value> {
+    let data = match &value.data {
+        Data::Table(table) if table.len() != 1 || !table.contains_key("expr") => {
+            let mut rendered = Table::new();
+            for (key, field) in table.iter() {
+                let value = render(&field.value, scope, names)?;
+                if value.as_str() != Some("") {
+                    rendered.insert(key.clone(), Field { key: field.key.clone(), value });
+                }
+            }
+            Data::Table(Arc::new(rendered))
+        }
+        Data::Array(items) => {
+            let mut rendered = Vec::new();
+            for item in items.iter() {
+                match render(item, scope, names)? {
+                    // An expression that gives a list is spliced into the list that it stands in.
+                    Value { data: Data::Array(inner), .. } if item.as_table().is_some() => rendered.extend(inner.iter().cloned()),
+                    value if value.as_str() == Some("") => {}
+                    value => rendered.push(value),
+                }
+            }
+            Data::Array(Arc::new(rendered))
+        }
+        _ => {
+            names.flag();
+            let rendered = scope.render(value)?;
+            let place = names.flag().unwrap_or_else(|| value.place.clone());
+            return Ok(Value { place, data: rendered.data });
+        }
+    };
+    Ok(Value { place: value.place.clone(), data })
+}

@@ -104,6 +104,11 @@ pub struct Duration(u64);
 const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)];
 
 impl Duration {
+    /// So many days.
+    pub const fn of_days(days: u32) -> Duration {
+        Duration(days as u64 * 86_400)
+    }
+
     /// So many seconds.
     pub fn seconds(self) -> u64 {
         self.0

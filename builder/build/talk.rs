@@ -64,7 +64,9 @@ fn render(value: &Value, scope: &Arc<Scope>, names: &FileNames) -> Result<Value>
             for item in items.iter() {
                 match render(item, scope, names)? {
                     // An expression that gives a list is spliced into the list that it stands in.
-                    Value { data: Data::Array(inner), .. } if item.as_table().is_some() => rendered.extend(inner.iter().cloned()),
+                    Value { data: Data::Array(inner), .. } if item.as_table().is_some() => {
+                        rendered.extend(inner.iter().cloned())
+                    }
                     value if value.as_str() == Some("") => {}
                     value => rendered.push(value),
                 }

@@ -66,6 +66,11 @@ impl Findings {
         known.on.extend(finding.on);
     }
 
+    /// Whether something is said of a place already.
+    pub fn is_told(&self, place: &Place) -> bool {
+        self.0.values().any(|finding| finding.place.as_ref() == Some(place))
+    }
+
     /// All of them, the worst first.
     pub fn finish(self) -> Vec<Finding> {
         self.0.into_values().collect()

@@ -7,12 +7,16 @@
 //! A check knows formats and rules that hold everywhere: units, links, programs, certificates. What a component's flags and
 //! files mean, and where it listens, is declared in overlays.
 
+mod agree;
+mod blame;
+mod credentials;
 mod declared;
 mod documents;
 mod ends;
 mod finding;
 mod keyed;
 mod kinds;
+mod kubeconfig;
 mod links;
 mod listed;
 mod mounts;
@@ -26,11 +30,13 @@ mod rule;
 pub mod sarif;
 mod scalar;
 mod subject;
+mod talk;
 mod trust;
 mod typed;
 mod unit;
 mod units;
 mod users;
+mod validity;
 
 pub use finding::{Finding, Record};
 pub use listed::{Listed, list};
@@ -45,7 +51,7 @@ use crate::profile::Profile;
 use crate::store::Store;
 
 /// Every check, by the rules that it knows.
-const CHECKS: [Check; 12] = [
+const CHECKS: &[Check] = &[
     Check { rules: &[keyed::KEYS_NOT_SEEN], run: keyed::check },
     Check { rules: &[links::LINK_DANGLING], run: links::check },
     Check {
@@ -67,6 +73,9 @@ const CHECKS: [Check; 12] = [
     Check { rules: objects::RULES, run: objects::check },
     Check { rules: &[], run: declared::check },
     Check { rules: trust::RULES, run: trust::check },
+    Check { rules: validity::RULES, run: validity::check },
+    // After the others: what they tell of a place is not told once more.
+    Check { rules: &[], run: agree::check },
 ];
 
 struct Check {
@@ -94,9 +103,9 @@ pub struct Outcome {
 
 /// Checks a plan. The store has what comes from sources, as far as it was fetched.
 pub fn examine(plan: &Plan, profile: &Profile, store: &Store) -> Outcome {
-    let cluster = Cluster::new(plan, store);
+    let cluster = Cluster::new(plan, profile.epoch, store);
     let mut findings = Findings::default();
-    for check in &CHECKS {
+    for check in CHECKS {
         (check.run)(&cluster, &mut findings);
     }
     let mut outcome = Outcome::default();

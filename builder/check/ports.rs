@@ -1,7 +1,5 @@
 //! What two servers cannot both have.
 
-use std::net::IpAddr;
-
 use super::ends::{End, ends};
 use super::finding::{Finding, Findings};
 use super::rule::{Rule, Severity};
@@ -24,7 +22,7 @@ pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
             for other in &servers[..index] {
                 let own: Vec<End> = server.listen.iter().flat_map(|list| ends(list)).collect();
                 let taken: Vec<End> = other.listen.iter().flat_map(|list| ends(list)).collect();
-                let Some(end) = own.iter().find(|end| taken.iter().any(|taken| overlap(end, taken))) else { continue };
+                let Some(end) = own.iter().find(|end| taken.iter().any(|taken| end.overlaps(taken))) else { continue };
                 let says = format!("{} and {} both listen on port {}", other.name, server.name, end.port);
                 let mut finding = Finding::of(&PORT_TWICE, says);
                 finding.place = server.listen.first().map(|listen| listen.place.clone());
@@ -33,10 +31,4 @@ pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
             }
         }
     }
-}
-
-/// Whether the kernel gives only one of them its socket (ip(7)): every address is each.
-fn overlap(a: &End, b: &End) -> bool {
-    let any = |end: &End| end.host == "*" || end.host.parse::<IpAddr>().is_ok_and(|address| address.is_unspecified());
-    a.port == b.port && (any(a) || any(b) || a.host == b.host)
 }

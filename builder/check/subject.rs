@@ -9,6 +9,7 @@ use super::documents::{self, Document};
 use crate::build::base::{Knowledge, Thing};
 use crate::build::{NodePlan, Plan, programs};
 use crate::digest::Digest;
+use crate::epoch::Epoch;
 use crate::error::Place;
 use crate::program::Program;
 use crate::store::{Pin, Store};
@@ -25,6 +26,8 @@ pub struct Cluster<'a> {
     pub machines: Vec<Machine<'a>>,
     /// Whether its certificates and keys are there: without a seed they are empty.
     pub keyed: bool,
+    plan: &'a Plan,
+    epoch: Epoch,
     store: &'a Store,
 }
 
@@ -59,10 +62,26 @@ pub enum Found<'a> {
 
 impl<'a> Cluster<'a> {
     /// The machines of a plan; the store has what they have of sources, as far as it was fetched.
-    pub fn new(plan: &'a Plan, store: &'a Store) -> Cluster<'a> {
+    pub fn new(plan: &'a Plan, epoch: Epoch, store: &'a Store) -> Cluster<'a> {
         let mut known = documents::Known::new();
         let machines = plan.nodes.iter().map(|node| Machine::new(node, store, &mut known)).collect();
-        Cluster { machines, keyed: plan.keyed, store }
+        Cluster { machines, keyed: plan.keyed, plan, epoch, store }
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &'a Plan {
+        self.plan
+    }
+
+    /// The instant that the release knows.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Whether keys and certificates are what they will be: without a seed, or while an outside authority has not issued all,
+    /// other words stand for them.
+    pub fn has_keys(&self) -> bool {
+        self.keyed && self.plan.missing.is_empty()
     }
 
     /// What a file is, if it is a program that is in the store.

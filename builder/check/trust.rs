@@ -1,15 +1,19 @@
 //! Certificates in use: by the names by which it is asked, each server is the one that its client trusts, and lets it in.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::ends::{Client, End, Led, Server, clients, ends, led, servers};
+use super::blame::{Faults, Side};
+use super::credentials::{self, Papers, Trust};
+use super::ends::{End, items};
 use super::finding::{Finding, Findings};
 use super::rule::{Rule, Severity};
-use super::subject::{Cluster, Machine};
-use crate::document::Placed;
-use crate::pki::Certificate;
-use crate::tree::TreePath;
+use super::subject::Cluster;
+use super::talk::{Client, Led, Server, Talk};
+use crate::digest::Digest;
+use crate::error::Place;
+use crate::pki::{Certificate, Usage};
 
 /// A server that nobody is.
 pub const SERVER_ABSENT: Rule = Rule {
@@ -18,6 +22,22 @@ pub const SERVER_ABSENT: Rule = Rule {
     finds: "a client that asks a machine on which nothing of that name listens there",
     fate: "the connection is refused",
     remedy: "correct the address or port on one side",
+};
+/// A server that speaks another language.
+pub const SERVER_SCHEME: Rule = Rule {
+    id: "server-scheme",
+    severity: Severity::Error,
+    finds: "a client that asks with TLS a server that has none, or without TLS one that has it",
+    fate: "the other side ends the connection: client sent an HTTP request to an HTTPS server, or the reverse",
+    remedy: "write http:// or https:// on both sides",
+};
+/// A server that nobody is led to.
+pub const SERVER_UNUSED: Rule = Rule {
+    id: "back-end-missing",
+    severity: Severity::Warning,
+    finds: "a server that is in no back end of what shares connections out among its like",
+    fate: "it works, and nobody who comes through there is led to it: the others have its share, and fail without it",
+    remedy: "add it to the back ends",
 };
 /// A name that the server's certificate has not.
 pub const SERVER_NAME: Rule = Rule {
@@ -34,6 +54,14 @@ pub const SERVER_UNTRUSTED: Rule = Rule {
     finds: "a server whose certificate was issued by no authority that its client trusts",
     fate: "the client ends the connection: the certificate is by an unknown authority",
     remedy: "give the client the authority that issued the server's certificate",
+};
+/// A certificate that the client wants.
+pub const SERVER_ANONYMOUS: Rule = Rule {
+    id: "server-anonymous",
+    severity: Severity::Error,
+    finds: "a server that shows a certificate of its own making or none, to a client that wants an authority's",
+    fate: "the client ends the connection: the certificate is by an unknown authority",
+    remedy: "give the server a certificate, or let the client take any",
 };
 /// An authority that the server does not trust.
 pub const CLIENT_UNTRUSTED: Rule = Rule {
@@ -55,7 +83,7 @@ pub const CLIENT_ANONYMOUS: Rule = Rule {
 pub const CLIENT_NAME: Rule = Rule {
     id: "client-name",
     severity: Severity::Error,
-    finds: "a client whose certificate has another name than it must have, or than its server lets in",
+    finds: "a client whose certificate has another name or group than it must have, or than its server lets in",
     fate: "the server takes the client for somebody else, and refuses what it asks",
     remedy: "give the certificate the name that the server knows, or let that name in",
 };
@@ -67,116 +95,320 @@ pub const CERTIFICATE_USAGE: Rule = Rule {
     fate: "the other side ends the connection: the certificate is for another use",
     remedy: "add `server-auth` or `client-auth` to the certificate's `usages`",
 };
+/// A certificate that its authority does not see the end of.
+pub const CERTIFICATE_OUTLIVES: Rule = Rule {
+    id: "certificate-outlives",
+    severity: Severity::Warning,
+    finds: "a certificate that is to last longer than the authority by which the other side knows it",
+    fate: "it is refused from the authority's end on, before its own",
+    remedy: "renew the authority, or have the certificate end before it",
+};
 
 /// All rules.
-pub const RULES: &[Rule] =
-    &[SERVER_ABSENT, SERVER_NAME, SERVER_UNTRUSTED, CLIENT_UNTRUSTED, CLIENT_ANONYMOUS, CLIENT_NAME, CERTIFICATE_USAGE];
+pub const RULES: &[Rule] = &[
+    SERVER_ABSENT,
+    SERVER_SCHEME,
+    SERVER_UNUSED,
+    SERVER_NAME,
+    SERVER_UNTRUSTED,
+    SERVER_ANONYMOUS,
+    CLIENT_UNTRUSTED,
+    CLIENT_ANONYMOUS,
+    CLIENT_NAME,
+    CERTIFICATE_USAGE,
+    CERTIFICATE_OUTLIVES,
+    credentials::CERTIFICATE_UNREADABLE,
+    credentials::KEY_UNREADABLE,
+    credentials::KEY_MISMATCH,
+    credentials::KUBECONFIG_UNREADABLE,
+];
 
 /// Looks at every pair of a client and a server that it asks.
 pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
-    for client in clients(cluster) {
-        for url in &client.declared.urls {
-            for end in ends(url) {
-                asked(cluster, client, url, &end, findings);
+    let talk = Talk::of(cluster, findings);
+    let mut trial = Trial { talk: &talk, faults: Faults::default(), known: RefCell::default(), strangers: Vec::new() };
+    for client in &talk.clients {
+        trial.client(client);
+    }
+    for server in &talk.servers {
+        trial.server(server);
+    }
+    let Trial { faults, strangers, .. } = trial;
+    faults.tell(findings);
+    strangers.into_iter().for_each(|finding| findings.note(finding));
+}
+
+/// Everybody, and what does not fit.
+struct Trial<'a> {
+    talk: &'a Talk<'a>,
+    faults: Faults<'a>,
+    // Whether the second signed the first: the same two meet on every machine.
+    known: RefCell<BTreeMap<(Digest, Digest), bool>>,
+    strangers: Vec<Finding>,
+}
+
+impl<'a> Trial<'a> {
+    fn client(&mut self, client: &'a Client<'a>) {
+        if client.declared.urls.is_empty() && client.declared.kubeconfig.is_none() {
+            for index in self.talk.nearest(client) {
+                self.pair(client, &self.talk.servers[index], &client.declared.server.place, None);
+            }
+        }
+        for url in &client.urls {
+            for end in &url.value {
+                match self.talk.led(client, end) {
+                    Led::To(servers) => {
+                        for index in servers {
+                            self.pair(client, &self.talk.servers[index], &url.place, Some(end));
+                        }
+                    }
+                    Led::Nowhere(machine) => self.absent(client, machine, &url.place, end),
+                    Led::Outside => {}
+                }
             }
         }
     }
-    for server in servers(cluster) {
-        for name in &server.declared.names {
-            if let Some(leaf) = leaf(server.machine, server.declared.certificate.as_ref()) {
-                named(&leaf, server, name, name, findings);
+
+    /// Nothing listens there: something of that name may listen elsewhere on the machine.
+    fn absent(&mut self, client: &'a Client<'a>, machine: usize, place: &'a Place, end: &End) {
+        let name = &client.declared.server.value;
+        let asking = Side { place, machine: client.machine.name };
+        let there = self.talk.servers.iter().find(|server| server.at == machine && server.declared.name == *name);
+        let listen = there.and_then(|server| Some((server, server.declared.listen.first()?)));
+        let on = there.map_or_else(String::new, |server| format!(" of {}", server.machine.name));
+        let says = format!("{} asks {name}{on} at {end}, where it does not listen", client.declared.name);
+        match listen {
+            Some((server, listen)) => {
+                let listening = Side { place: &listen.place, machine: server.machine.name };
+                self.faults.between(&SERVER_ABSENT, listening, asking, says);
+            }
+            None => self.faults.of(&SERVER_ABSENT, asking, says),
+        }
+    }
+
+    /// What a server is by itself: it has the names that nobody here asks by, and all who are like it share its work.
+    fn server(&mut self, server: &'a Server<'a>) {
+        for name in server.declared.names.iter().flat_map(|names| items(names).map(move |name| (names, name))) {
+            let (place, name) = (&name.0.place, name.1);
+            self.named(server, name, Side { place, machine: server.machine.name });
+        }
+        let Some(name) = &server.declared.passes_to else { return };
+        let own = |client: &&Client<'_>| {
+            client.at == server.at && client.declared.name == server.declared.name && *client.declared.server == **name
+        };
+        let mut missing = self.talk.named(name);
+        let mut place = None;
+        for client in self.talk.clients.iter().filter(own) {
+            for (url, end) in client.urls.iter().flat_map(|url| url.value.iter().map(move |end| (url, end))) {
+                place = place.or(Some(&url.place));
+                if let Led::To(servers) = self.talk.led(client, end) {
+                    missing.retain(|index| !servers.contains(index));
+                }
             }
         }
-    }
-}
-
-fn asked(cluster: &Cluster<'_>, client: Client<'_>, url: &Placed<String>, end: &End, findings: &mut Findings) {
-    match led(cluster, client, end) {
-        Led::To(servers) => servers.into_iter().for_each(|server| pair(client, server, url, end, findings)),
-        Led::Nowhere(machine) => {
-            let says = format!(
-                "{} asks {} of {} at {}:{}, where it does not listen",
-                client.declared.name, client.declared.server.value, machine.name, end.host, end.port
-            );
-            told(&SERVER_ABSENT, client.machine, url, says, findings);
-        }
-        Led::Outside => {}
-    }
-}
-
-fn pair(client: Client<'_>, server: Server<'_>, url: &Placed<String>, end: &End, findings: &mut Findings) {
-    let presented = chain(server.machine, server.declared.certificate.as_ref());
-    if let Some(leaf) = presented.first() {
-        named(leaf, server, &end.host, url, findings);
-        usable(leaf, true, server.machine, server.declared.certificate.as_ref(), findings);
-        let trusted = chain(client.machine, client.declared.authorities.as_ref());
-        if let (Some(at), false) = (&client.declared.authorities, trusted.is_empty() || vouched(&presented, &trusted)) {
-            let says = format!(
-                "{} trusts the authorities in {}, of which none issued the certificate of {} on {}",
-                client.declared.name, at.value, server.declared.name, server.machine.name
-            );
-            told(&SERVER_UNTRUSTED, client.machine, at, says, findings);
+        if let (Some(place), Some(index)) = (place, missing.first()) {
+            let lost = &self.talk.servers[*index];
+            let says = format!("{} leads to no {name} of {}", server.declared.name, lost.machine.name);
+            self.faults.of(&SERVER_UNUSED, Side { place, machine: server.machine.name }, says);
         }
     }
-    if let Some(clients) = &server.declared.clients {
-        lets_in(client, server, clients, findings);
-    }
-}
 
-/// Whether a server that asks for certificates takes the client's.
-fn lets_in(client: Client<'_>, server: Server<'_>, clients: &Placed<TreePath>, findings: &mut Findings) {
-    let Some(own) = &client.declared.certificate else {
+    fn pair(&mut self, client: &'a Client<'a>, server: &'a Server<'a>, asked: &'a Place, end: Option<&End>) {
+        let asking = Side { place: asked, machine: client.machine.name };
+        if let Some(end) = end.filter(|end| differ(end, server)) {
+            let how = if end.tls == Some(true) { "with" } else { "without" };
+            let says = format!("{} asks {} {how} TLS at {end}", client.declared.name, server.declared.name);
+            let listen = server.declared.listen.first().map_or(&server.declared.place, |listen| &listen.place);
+            let listening = Side { place: listen, machine: server.machine.name };
+            return self.faults.between(&SERVER_SCHEME, listening, asking, says);
+        }
+        if self.trusts(client, server, asked)
+            && let Some(name) = client.called.as_ref().or(end.map(|end| &end.host))
+            && !matches!(client.trusts, Trust::Anyone)
+        {
+            self.named(server, name, asking);
+        }
+        if let Some(clients) = &server.clients {
+            self.lets_in(client, server, clients);
+        }
+    }
+
+    /// Whether the client takes the server's certificate, but for its names.
+    fn trusts(&mut self, client: &'a Client<'a>, server: &'a Server<'a>, asked: &'a Place) -> bool {
         let (who, whom) = (&client.declared.name, &server.declared.name);
-        told(
-            &CLIENT_ANONYMOUS,
-            client.machine,
-            &client.declared.server,
-            format!("{who} has no certificate for {whom}"),
-            findings,
-        );
-        return;
-    };
-    let presented = chain(client.machine, Some(own));
-    let Some(leaf) = presented.first() else { return };
-    usable(leaf, false, client.machine, Some(own), findings);
-    let trusted = chain(server.machine, Some(clients));
-    if !trusted.is_empty() && !vouched(&presented, &trusted) {
-        let says = format!(
-            "{} shows the certificate in {}, which none of the authorities in {} issued, by which {} on {} knows clients",
-            client.declared.name, own.value, clients.value, server.declared.name, server.machine.name
-        );
-        told(&CLIENT_UNTRUSTED, client.machine, own, says, findings);
+        let (place, machine) = match &client.trusts {
+            Trust::Anyone => return true,
+            Trust::System(place) => (place, client.machine.name),
+            Trust::These(trusted) => (&trusted.place, client.machine.name),
+        };
+        let trusting = Side { place, machine };
+        let Some(shown) = &server.certificate else {
+            if !server.listens.iter().any(|listen| listen.tls == Some(false)) {
+                let says = format!("{who} wants a certificate of {whom}, which has none by an authority");
+                let listen = server.declared.listen.first().map_or(asked, |listen| &listen.place);
+                let listening = Side { place: listen, machine: server.machine.name };
+                self.faults.between(&SERVER_ANONYMOUS, listening, trusting, says);
+            }
+            return false;
+        };
+        let Some(leaf) = shown.certificates.first() else { return false };
+        let showing = Side { place: &shown.place, machine: server.machine.name };
+        let by = match &client.trusts {
+            Trust::These(trusted) if trusted.certificates.is_empty() => return false,
+            Trust::These(trusted) => self.vouched(shown, trusted).ok_or(format!("the authorities in {}", trusted.file)),
+            _ => Err("the system's authorities".to_owned()),
+        };
+        match by {
+            Ok(authority) => self.outlives(leaf, authority, shown, showing),
+            Err(trusted) => {
+                let says =
+                    format!("{who} trusts {trusted}, of which none issued the certificate of {whom} in {}", shown.file);
+                self.faults.between(&SERVER_UNTRUSTED, showing, trusting, says);
+                return false;
+            }
+        }
+        self.usable(leaf, true, shown, showing)
     }
-    let name = leaf.subject().cn.as_deref().unwrap_or_default();
-    let wanted = client.declared.common_name.iter().chain(&server.declared.client_names);
-    let wanted: Vec<&str> = wanted.map(|name| name.value.as_str()).collect();
-    if !wanted.is_empty() && !wanted.contains(&name) {
-        let says = format!("{} is `{name}`, and should be {}", client.declared.name, wanted.join(" or "));
-        told(&CLIENT_NAME, client.machine, own, says, findings);
+
+    /// Whether a server that asks for certificates takes the client's.
+    fn lets_in(&mut self, client: &'a Client<'a>, server: &'a Server<'a>, clients: &'a Papers) {
+        let (who, whom) = (&client.declared.name, &server.declared.name);
+        let Some(own) = &client.certificate else {
+            if !server.declared.optional {
+                let side = Side { place: &client.declared.server.place, machine: client.machine.name };
+                self.faults.of(&CLIENT_ANONYMOUS, side, format!("{who} has no certificate for {whom}"));
+            }
+            return;
+        };
+        let Some(leaf) = own.certificates.first() else { return };
+        let showing = Side { place: &own.place, machine: client.machine.name };
+        if !clients.certificates.is_empty() {
+            match self.vouched(own, clients) {
+                Some(authority) => self.outlives(leaf, authority, own, showing),
+                None => {
+                    let says = format!(
+                        "{who} shows the certificate in {}, which none of the authorities in {} issued, by which {whom} knows clients",
+                        own.file, clients.file
+                    );
+                    let knowing = Side { place: &clients.place, machine: server.machine.name };
+                    return self.faults.between(&CLIENT_UNTRUSTED, knowing, showing, says);
+                }
+            }
+        }
+        if self.usable(leaf, false, own, showing) {
+            self.is_known(client, server, leaf, showing);
+        }
     }
-    for group in client.declared.groups.iter().filter(|group| !leaf.subject().o.contains(group)) {
-        let says =
-            format!("{} is `{}`, and should be of the group `{}`", client.declared.name, leaf.subject(), group.value);
-        told(&CLIENT_NAME, client.machine, own, says, findings);
+
+    /// That a client has the name and groups that it must have, and that its server lets in.
+    fn is_known(&mut self, client: &'a Client<'a>, server: &'a Server<'a>, leaf: &Certificate, showing: Side<'a>) {
+        let who = &client.declared.name;
+        let name = leaf.subject().cn.as_deref().unwrap_or_default();
+        if let Some(wanted) = client.declared.common_name.as_ref().filter(|wanted| *wanted.value != *name) {
+            self.faults.of(&CLIENT_NAME, showing, format!("{who} is `{name}`, and must be `{}`", wanted.value));
+        }
+        for group in client.declared.groups.iter().filter(|group| !leaf.subject().o.contains(group)) {
+            let says = format!("{who} is `{}`, and must be of the group `{}`", leaf.subject(), group.value);
+            self.faults.of(&CLIENT_NAME, showing, says);
+        }
+        let let_in: Vec<&str> = server.declared.client_names.iter().flat_map(|names| items(names)).collect();
+        if let_in.is_empty() || let_in.contains(&name) {
+            return;
+        }
+        let says = format!("{who} is `{name}`, and {} lets in {}", server.declared.name, let_in.join(", "));
+        let Some(stranger) = &server.declared.stranger else {
+            return self.faults.of(&CLIENT_NAME, showing, says);
+        };
+        self.strangers.push(Finding {
+            id: stranger.id.clone(),
+            severity: stranger.severity,
+            says,
+            fate: stranger.fate.clone(),
+            remedy: stranger.remedy.clone(),
+            place: server.declared.client_names.first().map(|names| names.place.clone()),
+            file: None,
+            on: [client.machine.name.to_owned()].into(),
+        });
+    }
+
+    /// That a server's certificate has a name.
+    fn named(&mut self, server: &'a Server<'a>, name: &str, asking: Side<'a>) {
+        let Some((shown, leaf)) =
+            server.certificate.as_ref().and_then(|shown| Some((shown, shown.certificates.first()?)))
+        else {
+            return;
+        };
+        let has = match name.parse::<IpAddr>() {
+            Ok(address) => leaf.ip().contains(&address),
+            Err(_) => leaf.dns().iter().any(|own| matches(own, name)),
+        };
+        if !has {
+            let all = leaf.dns().iter().cloned().chain(leaf.ip().iter().map(ToString::to_string));
+            let all: Vec<String> = all.collect();
+            let all = if all.is_empty() { "no name".to_owned() } else { all.join(", ") };
+            let says = format!(
+                "{} is asked as {name}, and its certificate in {} is for {all}",
+                server.declared.name, shown.file
+            );
+            let showing = Side { place: &shown.place, machine: server.machine.name };
+            self.faults.between(&SERVER_NAME, showing, asking, says);
+        }
+    }
+
+    fn usable(&mut self, leaf: &Certificate, serves: bool, papers: &Papers, side: Side<'a>) -> bool {
+        let (usage, word) = if serves { (Usage::ServerAuth, "a server") } else { (Usage::ClientAuth, "a client") };
+        let any = leaf.usages().is_empty() && leaf.other_usages().is_empty();
+        let usable =
+            any || leaf.usages().contains(&usage) || leaf.other_usages().iter().any(|other| other == ANY_USAGE);
+        if !usable {
+            self.faults.of(&CERTIFICATE_USAGE, side, format!("the certificate in {} is not for {word}", papers.file));
+        }
+        usable
+    }
+
+    fn outlives(&mut self, leaf: &Certificate, authority: &Certificate, papers: &Papers, side: Side<'a>) {
+        let (own, above) = (leaf.not_after(), authority.not_after());
+        if own > above {
+            let says =
+                format!("the certificate in {} is valid until {own}, and its authority until {above}", papers.file);
+            self.faults.of(&CERTIFICATE_OUTLIVES, side, says);
+        }
+    }
+
+    /// The one of `trusted` that issued a certificate, or one between both.
+    fn vouched(&self, shown: &Papers, trusted: &'a Papers) -> Option<&'a Certificate> {
+        let mut current = shown.certificates.first()?;
+        let mut seen = BTreeSet::new();
+        loop {
+            if let Some(authority) = trusted.certificates.iter().find(|authority| self.signed(current, authority)) {
+                return Some(authority);
+            }
+            let next = shown.certificates.iter().skip(1).find(|above| self.signed(current, above))?;
+            if !seen.insert(next.fingerprint()) {
+                return None;
+            }
+            current = next;
+        }
+    }
+
+    fn signed(&self, certificate: &Certificate, by: &Certificate) -> bool {
+        // Who signs has its subject's name: most are told apart by that alone.
+        if certificate.issuer_der() != by.subject_der() {
+            return false;
+        }
+        let both = (certificate.fingerprint(), by.fingerprint());
+        *self.known.borrow_mut().entry(both).or_insert_with(|| certificate.check_issued_by(by).is_ok())
     }
 }
 
-/// That a certificate has a name.
-fn named(leaf: &Certificate, server: Server<'_>, name: &str, at: &Placed<String>, findings: &mut Findings) {
-    let has = match name.parse::<IpAddr>() {
-        Ok(address) => leaf.ip().contains(&address),
-        Err(_) => leaf.dns().iter().any(|own| matches(own, name)),
-    };
-    if !has {
-        let all: Vec<String> = leaf.dns().iter().cloned().chain(leaf.ip().iter().map(ToString::to_string)).collect();
-        let says = format!(
-            "{} on {} is asked as {name}, and its certificate is for {}",
-            server.declared.name,
-            server.machine.name,
-            if all.is_empty() { "no name".to_owned() } else { all.join(", ") }
-        );
-        told(&SERVER_NAME, server.machine, at, says, findings);
-    }
+/// anyExtendedKeyUsage (RFC 5280, 4.2.1.12).
+const ANY_USAGE: &str = "2.5.29.37.0";
+
+/// Whether one side speaks TLS, and the other says that there is none.
+fn differ(end: &End, server: &Server<'_>) -> bool {
+    let listen = server.listens.iter().find(|listen| listen.port == end.port);
+    let serves = listen.and_then(|listen| listen.tls).or(server.certificate.as_ref().map(|_| true));
+    end.tls.zip(serves).is_some_and(|(asks, serves)| asks != serves)
 }
 
 /// RFC 9525, 6.3: a wildcard stands for one label.
@@ -185,51 +417,4 @@ fn matches(own: &str, name: &str) -> bool {
     let wild =
         own.strip_prefix("*.").zip(name.split_once('.')).is_some_and(|(own, (_, rest))| own.eq_ignore_ascii_case(rest));
     wild || own.eq_ignore_ascii_case(name)
-}
-
-fn usable(
-    leaf: &Certificate,
-    serves: bool,
-    machine: &Machine<'_>,
-    at: Option<&Placed<TreePath>>,
-    findings: &mut Findings,
-) {
-    use crate::pki::Usage;
-    let (usage, word) = if serves { (Usage::ServerAuth, "a server") } else { (Usage::ClientAuth, "a client") };
-    let Some(at) = at else { return };
-    if !leaf.usages().is_empty() && !leaf.usages().contains(&usage) {
-        told(&CERTIFICATE_USAGE, machine, at, format!("the certificate in {} is not for {word}", at.value), findings);
-    }
-}
-
-/// Whether one of `trusted` issued a chain's certificate, or is in it.
-fn vouched(presented: &[Certificate], trusted: &[Certificate]) -> bool {
-    let Some(mut current) = presented.first() else { return false };
-    let mut seen = BTreeSet::new();
-    loop {
-        if trusted.iter().any(|authority| current.check_issued_by(authority).is_ok()) {
-            return true;
-        }
-        let next = presented.iter().skip(1).find(|above| current.check_issued_by(above).is_ok());
-        match next.filter(|next| seen.insert(next.fingerprint())) {
-            Some(next) => current = next,
-            None => return false,
-        }
-    }
-}
-
-/// The certificates in a file; none if it is not there or holds none: that is found by others.
-fn chain(machine: &Machine<'_>, path: Option<&Placed<TreePath>>) -> Vec<Certificate> {
-    path.and_then(|path| machine.bytes(path)).and_then(|bytes| Certificate::parse(&bytes).ok()).unwrap_or_default()
-}
-
-fn leaf(machine: &Machine<'_>, path: Option<&Placed<TreePath>>) -> Option<Certificate> {
-    chain(machine, path).into_iter().next()
-}
-
-fn told<T>(rule: &Rule, machine: &Machine<'_>, at: &Placed<T>, says: String, findings: &mut Findings) {
-    let mut finding = Finding::of(rule, says);
-    finding.place = Some(at.place.clone());
-    finding.on.insert(machine.name.to_owned());
-    findings.note(finding);
 }

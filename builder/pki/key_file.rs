@@ -96,6 +96,13 @@ fn pkcs8(der: &[u8]) -> Result<Kind> {
 }
 
 impl PublicKey {
+    /// Every public key in a file, among whatever else is in it.
+    pub fn parse_all(file: &[u8]) -> Vec<PublicKey> {
+        let blocks = pem::blocks(file).unwrap_or_default();
+        let keys = blocks.iter().filter(|block| block.label == "PUBLIC KEY");
+        keys.map(|block| PublicKey { der: block.der.to_vec() }).collect()
+    }
+
     /// Reads a public key's file: exactly one `PUBLIC KEY`.
     pub fn parse(file: &[u8]) -> Result<PublicKey> {
         let blocks = pem::blocks(file)?;

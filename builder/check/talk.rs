@@ -1,0 +1,264 @@
+//! Who talks on the machines of a cluster: every server and client with what it shows and trusts, and whom an address
+//! leads to.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::credentials::{Papers, Reader, Trust};
+use super::ends::{End, ends};
+use super::finding::Findings;
+use super::kubeconfig::Kubeconfig;
+use super::subject::{Cluster, Machine};
+use crate::document::Placed;
+use crate::overlay::declare::{ClientDeclaration, ServerDeclaration};
+use crate::tree::TreePath;
+
+/// Where names have addresses without a name server (hosts(5)).
+const HOSTS: &str = "/etc/hosts";
+/// How many servers may pass a connection on, one to another.
+const MOST_PASSES: usize = 4;
+
+/// A server on its machine.
+pub struct Server<'a> {
+    /// The machine, among those of the cluster.
+    pub at: usize,
+    /// The machine.
+    pub machine: &'a Machine<'a>,
+    /// What it is.
+    pub declared: &'a Placed<ServerDeclaration>,
+    /// Where it listens.
+    pub listens: Vec<End>,
+    /// What it shows.
+    pub certificate: Option<Papers>,
+    /// By which authorities it knows clients.
+    pub clients: Option<Papers>,
+}
+
+/// A client on its machine.
+pub struct Client<'a> {
+    /// The machine, among those of the cluster.
+    pub at: usize,
+    /// The machine.
+    pub machine: &'a Machine<'a>,
+    /// What it is.
+    pub declared: &'a Placed<ClientDeclaration>,
+    /// Whom it asks.
+    pub urls: Vec<Placed<Vec<End>>>,
+    /// The name that it wants on the server's certificate, if not the one by which it asks.
+    pub called: Option<String>,
+    /// Whom it trusts.
+    pub trusts: Trust,
+    /// What it shows.
+    pub certificate: Option<Papers>,
+}
+
+/// Whom an end leads to.
+#[derive(Clone)]
+pub enum Led {
+    /// These of the servers: one on a machine, or all of that name behind an address that is no machine's.
+    To(BTreeSet<usize>),
+    /// A machine of the cluster, on which no such server listens there.
+    Nowhere(usize),
+    /// Somewhere outside.
+    Outside,
+}
+
+/// Everybody who talks.
+pub struct Talk<'a> {
+    /// All servers, machine by machine.
+    pub servers: Vec<Server<'a>>,
+    /// All clients.
+    pub clients: Vec<Client<'a>>,
+    cluster: &'a Cluster<'a>,
+    // The servers of each machine.
+    by_machine: Vec<Vec<usize>>,
+    by_name: BTreeMap<&'a str, BTreeSet<usize>>,
+    // The machines that have an address or name.
+    having: BTreeMap<String, BTreeSet<usize>>,
+    hosts: Vec<BTreeMap<String, Vec<IpAddr>>>,
+    known: RefCell<BTreeMap<Asked<'a>, Led>>,
+}
+
+/// A server's name, the name and addresses by which it is asked, and the port.
+type Asked<'a> = (&'a str, String, Vec<IpAddr>, u16);
+
+impl<'a> Talk<'a> {
+    /// Everybody of a cluster; what is wrong with their files is found.
+    pub fn of(cluster: &'a Cluster<'a>, findings: &mut Findings) -> Talk<'a> {
+        let (mut servers, mut clients) = (Vec::new(), Vec::new());
+        for (at, machine) in cluster.machines.iter().enumerate() {
+            let mut reader = Reader { machine, real: cluster.has_keys(), findings };
+            servers.extend(machine.plan.servers.iter().map(|declared| server(at, declared, &mut reader)));
+            clients.extend(machine.plan.clients.iter().filter_map(|declared| client(at, declared, &mut reader)));
+        }
+        let mut by_machine = vec![Vec::new(); cluster.machines.len()];
+        let mut by_name: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
+        for (index, server) in servers.iter().enumerate() {
+            by_machine[server.at].push(index);
+            by_name.entry(&server.declared.name).or_default().insert(index);
+        }
+        let hosts = cluster.machines.iter().map(hosts).collect();
+        let known = RefCell::default();
+        Talk { servers, clients, cluster, by_machine, by_name, having: having(cluster), hosts, known }
+    }
+
+    /// Whom a client asks who says no address: the server on its machine, or else all of them.
+    pub fn nearest(&self, client: &Client<'a>) -> BTreeSet<usize> {
+        let all = self.by_name.get(client.declared.server.as_str()).cloned().unwrap_or_default();
+        let own: BTreeSet<usize> = all.iter().copied().filter(|index| self.servers[*index].at == client.at).collect();
+        if own.is_empty() { all } else { own }
+    }
+
+    /// All servers of a name.
+    pub fn named(&self, name: &str) -> BTreeSet<usize> {
+        self.by_name.get(name).cloned().unwrap_or_default()
+    }
+
+    /// Whom a client means by an end.
+    pub fn led(&self, client: &Client<'a>, end: &End) -> Led {
+        self.follow(client.at, &client.declared.server.value, end, 0)
+    }
+
+    /// Those whom a server reaches that passes connections on, among them who is not where it asks.
+    fn passed(&self, middle: &Server<'a>, depth: usize) -> BTreeSet<usize> {
+        let to = middle.declared.passes_to.as_deref().unwrap_or_default();
+        let own = self.clients.iter().filter(|client| {
+            client.at == middle.at && client.declared.name == middle.declared.name && *client.declared.server == *to
+        });
+        let asked = own.flat_map(|client| client.urls.iter().flat_map(|url| &url.value).map(move |end| (client, end)));
+        let led = asked.map(|(client, end)| self.follow(client.at, &client.declared.server.value, end, depth + 1));
+        led.flat_map(|led| if let Led::To(servers) = led { servers } else { BTreeSet::new() }).collect()
+    }
+
+    fn follow(&self, from: usize, name: &'a str, end: &End, depth: usize) -> Led {
+        // A server that nobody speaks of is somebody else's.
+        let Some(all) = self.by_name.get(name).filter(|_| depth <= MOST_PASSES) else { return Led::Outside };
+        let addresses = self.resolve(from, &end.host);
+        if addresses.iter().any(|address| address.is_loopback()) {
+            return self.on(BTreeSet::from([from]), name, end, &addresses, depth);
+        }
+        let asked = (name, end.host.clone(), addresses.clone(), end.port);
+        if let Some(known) = self.known.borrow().get(&asked) {
+            return known.clone();
+        }
+        let names = addresses.iter().map(ToString::to_string).chain([end.host.clone()]);
+        let machines: BTreeSet<usize> = names.filter_map(|name| self.having.get(&name)).flatten().copied().collect();
+        let led = match machines.is_empty() {
+            true => Led::To(all.clone()),
+            false => self.on(machines, name, end, &addresses, depth),
+        };
+        self.known.borrow_mut().insert(asked, led.clone());
+        led
+    }
+
+    /// Who of a name listens at an end on each of these machines, or passes on what comes there.
+    fn on(&self, machines: BTreeSet<usize>, name: &str, end: &End, addresses: &[IpAddr], depth: usize) -> Led {
+        let mut found = BTreeSet::new();
+        for machine in machines {
+            let own = &self.cluster.machines[machine].plan.addresses;
+            let listens = |server: &Server<'_>| {
+                server.listens.iter().any(|listen| {
+                    let is_named = listen.address().is_none() && own.contains(&listen.host);
+                    let by_name = addresses.is_empty() && own.contains(&listen.host);
+                    listen.port == end.port && (listen.answers(&end.host, addresses) || is_named || by_name)
+                })
+            };
+            let there: Vec<usize> =
+                self.by_machine[machine].iter().copied().filter(|index| listens(&self.servers[*index])).collect();
+            let direct = there.iter().copied().filter(|index| self.servers[*index].declared.name == name);
+            let middles = there.iter().map(|index| &self.servers[*index]);
+            let mut middles = middles.filter(|server| server.declared.passes_to.as_deref() == Some(name)).peekable();
+            let direct: BTreeSet<usize> = direct.collect();
+            if direct.is_empty() && middles.peek().is_none() {
+                return Led::Nowhere(machine);
+            }
+            found.extend(direct);
+            found.extend(middles.flat_map(|middle| self.passed(middle, depth)));
+        }
+        Led::To(found)
+    }
+
+    /// The addresses of a name, as a machine knows it.
+    fn resolve(&self, machine: usize, host: &str) -> Vec<IpAddr> {
+        if let Ok(address) = host.parse() {
+            return vec![address];
+        }
+        match self.hosts[machine].get(&host.to_ascii_lowercase()) {
+            Some(addresses) => addresses.clone(),
+            None if host == "localhost" => ["127.0.0.1", "::1"].iter().filter_map(|text| text.parse().ok()).collect(),
+            None => Vec::new(),
+        }
+    }
+}
+
+fn server<'a>(at: usize, declared: &'a Placed<ServerDeclaration>, reader: &mut Reader<'a, '_>) -> Server<'a> {
+    let certificate = declared.certificate.as_ref().map(|path| reader.pair(path, declared.key.as_ref()));
+    let clients = declared.clients.as_ref().map(|path| reader.papers(path));
+    let listens = declared.listen.iter().flat_map(|list| ends(list)).collect();
+    Server { at, machine: reader.machine, declared, listens, certificate, clients }
+}
+
+fn client<'a>(at: usize, declared: &'a Placed<ClientDeclaration>, reader: &mut Reader<'a, '_>) -> Option<Client<'a>> {
+    let machine = reader.machine;
+    let urls =
+        declared.urls.iter().map(|url| Placed { place: url.place.clone(), value: ends(url).collect() }).collect();
+    let Some(path) = &declared.kubeconfig else {
+        let certificate = declared.certificate.as_ref().map(|path| reader.pair(path, declared.key.as_ref()));
+        let trusts = declared.authorities.as_ref().map(|path| Trust::These(reader.papers(path)));
+        let trusts = trusts.unwrap_or(Trust::Anyone);
+        return Some(Client { at, machine, declared, urls, called: None, trusts, certificate });
+    };
+    let read = reader.kubeconfig(path)?;
+    // What is wrong in it stands where it was made.
+    let place = machine.place(path).unwrap_or(&path.place).clone();
+    let path = Placed { place, value: path.value.clone() };
+    let urls = vec![Placed { place: path.place.clone(), value: ends(&read.server).collect() }];
+    let (trusts, certificate) = (trusts(&read, &path, reader), shown(&read, &path, reader));
+    Some(Client { at, machine, declared, urls, called: read.called, trusts, certificate })
+}
+
+fn trusts(read: &Kubeconfig, path: &Placed<TreePath>, reader: &mut Reader<'_, '_>) -> Trust {
+    match &read.authorities {
+        _ if read.takes_any => Trust::Anyone,
+        Some(authorities) => Trust::These(reader.material(authorities, path)),
+        None => Trust::System(path.place.clone()),
+    }
+}
+
+fn shown(read: &Kubeconfig, path: &Placed<TreePath>, reader: &mut Reader<'_, '_>) -> Option<Papers> {
+    let papers = reader.material(read.certificate.as_ref()?, path);
+    Some(match &read.key {
+        Some(key) => reader.matched(papers, key, path),
+        None => papers,
+    })
+}
+
+/// Which machines have a name or address: their own, and those that they may have through a server.
+fn having(cluster: &Cluster<'_>) -> BTreeMap<String, BTreeSet<usize>> {
+    let mut having: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
+    for (at, machine) in cluster.machines.iter().enumerate() {
+        let through = machine.plan.servers.iter().flat_map(|server| &server.addresses);
+        // Addresses of IPv6 are written in more than one way.
+        let through =
+            through.map(|text| text.parse().map_or(text.value.clone(), |address: IpAddr| address.to_string()));
+        for name in machine.plan.addresses.iter().cloned().chain(through) {
+            having.entry(name).or_default().insert(at);
+        }
+    }
+    having
+}
+
+/// The names that a machine's own file gives addresses.
+fn hosts(machine: &Machine<'_>) -> BTreeMap<String, Vec<IpAddr>> {
+    let mut hosts: BTreeMap<String, Vec<IpAddr>> = BTreeMap::new();
+    let text = HOSTS.parse().ok().and_then(|path: TreePath| machine.text(&path)).unwrap_or_default();
+    for line in text.lines() {
+        let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
+        let Some(Ok(address)) = words.next().map(str::parse::<IpAddr>) else { continue };
+        for name in words {
+            hosts.entry(name.to_ascii_lowercase()).or_default().push(address);
+        }
+    }
+    hosts
+}

@@ -10,7 +10,7 @@ use crate::document::{self, Data, Value};
 use crate::overlay::Overlay;
 
 /// Where overlays declare what they look for.
-const DECLARED: [&str; 1] = ["checks"];
+const DECLARED: [&str; 2] = ["agree", "checks"];
 
 /// A rule, wherever it is from.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -39,7 +39,9 @@ pub fn list(overlays: &[Overlay]) -> Vec<Listed> {
     };
     let mut all: BTreeMap<String, Listed> = rules().into_iter().map(own).collect();
     for overlay in overlays {
-        for declared in DECLARED.iter().flat_map(|key| tables(&overlay.declarations, key)).filter_map(listed) {
+        let strangers = tables(&overlay.declarations, "servers").iter().filter_map(|server| server.get("stranger"));
+        let declared = DECLARED.iter().flat_map(|key| tables(&overlay.declarations, key)).chain(strangers);
+        for declared in declared.filter_map(listed) {
             let known = all.entry(declared.id.clone()).or_insert(declared);
             if !known.overlays.contains(&overlay.name) {
                 known.overlays.push(overlay.name.clone());

@@ -280,8 +280,12 @@ impl<'a> Trial<'a> {
             }
             return;
         };
-        let Some(leaf) = own.certificates.first() else { return };
         let showing = Side { place: &own.place, machine: client.machine.name };
+        let Some(leaf) = own.certificates.first() else {
+            // It is made on the machine, with the name that it must have.
+            let name = client.declared.common_name.as_ref();
+            return name.map_or((), |name| self.is_let_in(client, server, name, showing));
+        };
         if !clients.certificates.is_empty() {
             match self.vouched(own, clients) {
                 Some(authority) => self.outlives(leaf, authority, own, showing),
@@ -311,18 +315,23 @@ impl<'a> Trial<'a> {
             let says = format!("{who} is `{}`, and must be of the group `{}`", leaf.subject(), group.value);
             self.faults.of(&CLIENT_NAME, showing, says);
         }
+        self.is_let_in(client, server, name, showing);
+    }
+
+    fn is_let_in(&mut self, client: &'a Client<'a>, server: &'a Server<'a>, name: &str, showing: Side<'a>) {
         let let_in: Vec<&str> = server.declared.client_names.iter().flat_map(|names| items(names)).collect();
         if let_in.is_empty() || let_in.contains(&name) {
             return;
         }
-        let says = format!("{who} is `{name}`, and {} lets in {}", server.declared.name, let_in.join(", "));
+        let (who, whom) = (&client.declared.name, &server.declared.name);
+        let says = format!("{who} is `{name}`, and {whom} let in {}", let_in.join(", "));
         let Some(stranger) = &server.declared.stranger else {
             return self.faults.of(&CLIENT_NAME, showing, says);
         };
         self.strangers.push(Finding {
             id: stranger.id.clone(),
             severity: stranger.severity,
-            says,
+            says: format!("{}: {says}", stranger.says),
             fate: stranger.fate.clone(),
             remedy: stranger.remedy.clone(),
             place: server.declared.client_names.first().map(|names| names.place.clone()),

@@ -53,6 +53,8 @@ pub struct StrangerFinding {
     /// How bad it is: a warning if not given.
     #[serde(default)]
     pub severity: Severity,
+    /// What is wrong, in a sentence.
+    pub says: String,
     /// What will go wrong on the machine.
     pub fate: String,
     /// What to do.

@@ -38,6 +38,16 @@ impl<'a> Faults<'a> {
         self.0.push(Fault { rule, server: None, client: side, says });
     }
 
+    /// Whether this is told already between two places.
+    pub fn has(&self, rule: &Rule, server: &Place, client: &Place) -> bool {
+        let is = |fault: &Fault<'_>| {
+            fault.rule.id == rule.id
+                && fault.client.place == client
+                && fault.server.is_some_and(|side| side.place == server)
+        };
+        self.0.iter().any(is)
+    }
+
     /// Tells them: each place once for each rule, and of rules that are said of one place the first. If more than one client
     /// place does not fit a server's, it is the server's fault.
     pub fn tell(self, findings: &mut Findings) {

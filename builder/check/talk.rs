@@ -56,8 +56,10 @@ pub struct Client<'a> {
 /// Whom an end leads to.
 #[derive(Clone)]
 pub enum Led {
-    /// These of the servers: one on a machine, or all of that name behind an address that is no machine's.
+    /// These of the servers.
     To(BTreeSet<usize>),
+    /// An address that is no machine's: any of these may be behind it.
+    Behind(BTreeSet<usize>),
     /// A machine of the cluster, on which no such server listens there.
     Nowhere(usize),
     /// Somewhere outside.
@@ -110,6 +112,15 @@ impl<'a> Talk<'a> {
         if own.is_empty() { all } else { own }
     }
 
+    /// Whether it is what a server passes connections on by.
+    pub fn passes(&self, client: &Client<'a>) -> bool {
+        let middle = |server: &Server<'_>| {
+            server.declared.name == client.declared.name
+                && server.declared.passes_to.as_deref() == Some(client.declared.server.as_str())
+        };
+        self.by_machine[client.at].iter().any(|index| middle(&self.servers[*index]))
+    }
+
     /// All servers of a name.
     pub fn named(&self, name: &str) -> BTreeSet<usize> {
         self.by_name.get(name).cloned().unwrap_or_default()
@@ -145,7 +156,7 @@ impl<'a> Talk<'a> {
         let names = addresses.iter().map(ToString::to_string).chain([end.host.clone()]);
         let machines: BTreeSet<usize> = names.filter_map(|name| self.having.get(&name)).flatten().copied().collect();
         let led = match machines.is_empty() {
-            true => Led::To(all.clone()),
+            true => Led::Behind(all.clone()),
             false => self.on(machines, name, end, &addresses, depth),
         };
         self.known.borrow_mut().insert(asked, led.clone());

@@ -157,7 +157,12 @@ impl<'a> Trial<'a> {
         for url in &client.urls {
             for end in &url.value {
                 match self.talk.led(client, end) {
-                    Led::To(servers) => {
+                    Led::Behind(_) if self.talk.passes(client) => {
+                        let (who, whom) = (&client.declared.name, &client.declared.server.value);
+                        let says = format!("{who} leads to {whom} at {end}, which is no machine's");
+                        self.faults.of(&SERVER_ABSENT, Side { place: &url.place, machine: client.machine.name }, says);
+                    }
+                    Led::To(servers) | Led::Behind(servers) => {
                         for index in servers {
                             self.pair(client, &self.talk.servers[index], &url.place, Some(end));
                         }
@@ -200,10 +205,12 @@ impl<'a> Trial<'a> {
         let mut place = None;
         for client in self.talk.clients.iter().filter(own) {
             for (url, end) in client.urls.iter().flat_map(|url| url.value.iter().map(move |end| (url, end))) {
-                place = place.or(Some(&url.place));
-                if let Led::To(servers) = self.talk.led(client, end) {
-                    missing.retain(|index| !servers.contains(index));
+                match self.talk.led(client, end) {
+                    Led::To(servers) => missing.retain(|index| !servers.contains(index)),
+                    // That one of them is not there is told.
+                    _ => return,
                 }
+                place = place.or(Some(&url.place));
             }
         }
         if let (Some(place), Some(index)) = (place, missing.first()) {
@@ -295,7 +302,11 @@ impl<'a> Trial<'a> {
                         own.file, clients.file
                     );
                     let knowing = Side { place: &clients.place, machine: server.machine.name };
-                    return self.faults.between(&CLIENT_UNTRUSTED, knowing, showing, says);
+                    // Two that are like each other are each the other's client and server.
+                    if !self.faults.has(&SERVER_UNTRUSTED, showing.place, knowing.place) {
+                        self.faults.between(&CLIENT_UNTRUSTED, knowing, showing, says);
+                    }
+                    return;
                 }
             }
         }

@@ -70,11 +70,7 @@ impl<'a> Resolving<'a, '_> {
         let scopes = NodeScopes::new(self.profile, self.overlays, node, &base)?;
         let active = self.activate(&scopes)?;
         let mut faults = Faults::new();
-        let mut settings = Settings::default();
-        for one in &active {
-            settings.add_overlay(one.overlay, &one.declared, &mut faults);
-        }
-        settings.add_profile(self.profile, &scopes.base, &mut faults);
+        let settings = settings(self.profile, &active, &scopes, &mut faults);
         let mut placing = Placing::new(self.profile.declared.cluster.usr_merge);
         let credentials = Credentials {
             node: &node.name,
@@ -97,7 +93,7 @@ impl<'a> Resolving<'a, '_> {
         }
         placing.for_guard(false);
         self.asked.extend(names.asked());
-        let talk: Vec<Talk> = active.iter().filter_map(|one| faults.note(Talk::of(one, &names))).collect();
+        let talk = Talk::of(&active, &names, &mut faults);
         let pending = self.place_sources(sources, &mut placing, &mut faults);
         for one in &active {
             placing.for_guard(one.declared.guard);
@@ -120,10 +116,10 @@ impl<'a> Resolving<'a, '_> {
             pending,
             provides,
             images,
-            servers: talk.iter().flat_map(|one| one.servers.clone()).collect(),
-            clients: talk.iter().flat_map(|one| one.clients.clone()).collect(),
-            agree: talk.iter().flat_map(|one| one.agree.clone()).collect(),
-            checks: talk.iter().flat_map(|one| one.checks.clone()).collect(),
+            servers: talk.servers,
+            clients: talk.clients,
+            agree: talk.agree,
+            checks: talk.checks,
             addresses: addresses(node),
             base,
         };
@@ -212,6 +208,16 @@ impl<'a> Resolving<'a, '_> {
         pending.sort();
         pending
     }
+}
+
+/// What the overlays and then the profile say of flags, kernel parameters and modules.
+fn settings(profile: &Profile, active: &[Active<'_>], scopes: &NodeScopes, faults: &mut Faults) -> Settings {
+    let mut settings = Settings::default();
+    for one in active {
+        settings.add_overlay(one.overlay, &one.declared, faults);
+    }
+    settings.add_profile(profile, &scopes.base, faults);
+    settings
 }
 
 /// A source as one node wants it.

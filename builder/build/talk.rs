@@ -8,14 +8,14 @@ use serde::Deserialize;
 use super::node::{Active, filter};
 use super::scopes::FileNames;
 use crate::document::{self, Data, Field, Placed, Table, Value};
-use crate::error::Result;
+use crate::error::{Faults, Result};
 use crate::overlay::Scope;
 use crate::overlay::declare::{AgreeDeclaration, CheckDeclaration, ClientDeclaration, ServerDeclaration};
 
 /// The declarations that are rendered so.
 pub const KEYS: [&str; 4] = ["servers", "clients", "agree", "checks"];
 
-/// What an overlay says of a machine.
+/// What overlays say of a machine.
 #[derive(Default, Deserialize)]
 pub struct Talk {
     /// What listens.
@@ -33,17 +33,28 @@ pub struct Talk {
 }
 
 impl Talk {
-    /// Of an overlay that is active on a node. A value that a flag gave stands where that was written, and one that is empty
+    /// Of the overlays that are active on a node. A value that a flag gave stands where that was written, and one that is empty
     /// is as if it were not there.
-    pub fn of(one: &Active<'_>, names: &FileNames) -> Result<Talk> {
-        let Some(table) = one.overlay.declarations.as_table() else { return Ok(Talk::default()) };
-        let said = table.iter().filter(|(key, _)| KEYS.contains(&key.as_str()));
-        let said: Table = said.map(|(key, field)| (key.clone(), field.clone())).collect();
-        let scope = names.scope(&one.scope);
-        let value = Value { place: one.overlay.declarations.place.clone(), data: Data::Table(Arc::new(said)) };
-        let rendered = render(&filter(&scope, &value)?, &scope, names)?;
-        document::read(&rendered)
+    pub fn of(active: &[Active<'_>], names: &FileNames, faults: &mut Faults) -> Talk {
+        let mut all = Talk::default();
+        for one in active.iter().filter_map(|one| faults.note(said(one, names))) {
+            all.servers.extend(one.servers);
+            all.clients.extend(one.clients);
+            all.agree.extend(one.agree);
+            all.checks.extend(one.checks);
+        }
+        all
     }
+}
+
+fn said(one: &Active<'_>, names: &FileNames) -> Result<Talk> {
+    let Some(table) = one.overlay.declarations.as_table() else { return Ok(Talk::default()) };
+    let said = table.iter().filter(|(key, _)| KEYS.contains(&key.as_str()));
+    let said: Table = said.map(|(key, field)| (key.clone(), field.clone())).collect();
+    let scope = names.scope(&one.scope);
+    let value = Value { place: one.overlay.declarations.place.clone(), data: Data::Table(Arc::new(said)) };
+    let rendered = render(&filter(&scope, &value)?, &scope, names)?;
+    document::read(&rendered)
 }
 
 /// Renders each string by itself, so that it is known which flag it asked for.

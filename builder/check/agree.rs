@@ -124,15 +124,18 @@ fn known(entries: &[Entry<'_>], findings: &mut Findings) {
         // What is not in the bundle may know it.
         let Some(read) = read else { continue };
         let keys: BTreeSet<Vec<u8>> = read.iter().flat_map(|bytes| publics(bytes)).collect();
-        let stranger = signing.iter().find(|(_, _, key)| !keys.is_empty() && !keys.contains(key));
-        let Some((signer, path, _)) = stranger else { continue };
-        if findings.is_told(&path.place) {
-            continue;
+        let strange = signing.iter().filter(|(_, _, key)| !keys.is_empty() && !keys.contains(key));
+        let strange: Vec<_> = strange.collect();
+        let Some((signer, path, _)) = strange.first() else { continue };
+        // One that knows nobody is wrong itself.
+        let (place, on) = match strange.len() > 1 && strange.len() == signing.len() {
+            true => (place(declared), machine.name),
+            false => (&path.place, signer.name),
+        };
+        if !findings.is_told(place) {
+            let says = format!("{}: what {} signs is not known by {}", declared.says, path.value, files.join(", "));
+            findings.note(finding(declared, says, place, [on.to_owned()].into()));
         }
-        let says = format!("{}: what {} signs is not known by {}", declared.says, path.value, files.join(", "));
-        let on = [machine.name.to_owned(), signer.name.to_owned()].into();
-        let place = if signing.len() > 1 && keys.len() == 1 { place(declared) } else { &path.place };
-        findings.note(finding(declared, says, place, on));
         return;
     }
 }
@@ -147,7 +150,7 @@ fn publics(bytes: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// Where an entry says it.
-fn place<'a>(declared: &'a Placed<AgreeDeclaration>) -> &'a Place {
+fn place(declared: &Placed<AgreeDeclaration>) -> &Place {
     let AgreeDeclaration { value, items, file, knows, .. } = &declared.value;
     let text = value.as_ref().or(items.as_ref()).or(knows.first()).map(|text| &text.place);
     text.or(file.as_ref().map(|file| &file.place)).unwrap_or(&declared.place)

@@ -1,0 +1,151 @@
+//! Whom an address leads to, as `check` follows it, and what it tells of it: small overlays whose servers and clients are
+//! made up.
+#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test looks at the disk, and panics")]
+
+#[expect(dead_code, reason = "a part of it is for other tests")]
+mod support;
+
+use support::Project;
+
+const PROFILE: &str = "overlays = [\"o\"]\n[cluster]\nname = \"c\"\nversion = \"1\"\nepoch = 2026-11-01T00:00:00Z\ndomain = \"d\"\n\
+    [[nodes]]\nname = \"a\"\naddress = \"10.0.0.1\"\naddresses = [\"fd00::1\"]\n\
+    [[nodes]]\nname = \"b\"\naddress = \"fd00::2\"\n";
+
+/// What `check` finds of a made-up overlay: `ID PLACE SAYS`.
+fn found(overlay: &str, profile: &str, files: &[(&str, &str)]) -> Vec<String> {
+    let overlay = format!("summary = \"o\"\n{overlay}");
+    let profile = format!("{PROFILE}{profile}");
+    let project = Project::new(&[("overlays/o/overlay.toml", &overlay), ("profiles/p.toml", &profile)]);
+    for (path, text) in files {
+        project.write(&format!("overlays/o/root/{path}"), text);
+    }
+    let output = project.command(&["--format", "json", "check", "profiles/p.toml"]).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| errors.clone().into());
+    let tell = |finding: &serde_json::Value| {
+        let text = |key: &str| finding[key].as_str().unwrap_or("-").to_owned();
+        format!("{} {} {}", text("id"), text("place"), text("says"))
+    };
+    report["findings"].as_array().map_or_else(|| vec![errors], |all| all.iter().map(tell).collect())
+}
+
+/// Whether a client on `a` finds a server that listens somewhere on each machine.
+fn finds(listen: &str, url: &str) -> bool {
+    let told = found(
+        &format!(
+            "[[servers]]\nname = \"s\"\nlisten = [\"{listen}\"]\n[[clients]]\nname = \"c\"\nserver = \"s\"\nurls = [\"{url}\"]\nwhen = \"node.name == 'a'\"\n"
+        ),
+        "",
+        &[],
+    );
+    assert!(told.iter().all(|told| told.starts_with("server-absent ")), "{told:#?}");
+    told.is_empty()
+}
+
+#[test]
+fn addresses_of_both_families_lead_to_their_machines() {
+    for (listen, url) in [
+        ("*:1", "https://10.0.0.1:1"),
+        ("[::]:1", "https://10.0.0.1:1,https://[fd00::2]:1"),
+        ("{{ node.address | url_host }}:1", "https://[fd00:0:0::2]:1"),
+        ("[fd00::1]:1", "https://[fd00::1]:1"),
+        ("127.0.0.1:1,[fd00::2]:1", "localhost:1,https://b:1"),
+        ("[::1]:1", "https://[::1]:1"),
+        ("b.d:1", "https://b.d:1"),
+        ("*:1", "https://somewhere.else:2"),
+    ] {
+        assert!(finds(listen, url), "{listen} {url}");
+    }
+    for (listen, url) in [
+        ("*:1", "https://10.0.0.1:2"),
+        ("10.0.0.1:1", "https://[fd00::1]:1"),
+        ("[fd00::1]:1", "https://10.0.0.1:1"),
+        ("127.0.0.1:1", "https://[::1]:1"),
+        ("localhost:1", "https://a:1"),
+        ("[fd00::2]:1", "https://10.0.0.1:1,https://[fd00::2]:1"),
+    ] {
+        assert!(!finds(listen, url), "{listen} {url}");
+    }
+}
+
+/// A virtual address, a load balancer on each machine, and a server on one of them.
+const BALANCED: &str = r#"
+[args.balancer]
+to = "a=10.0.0.1:1"
+[[servers]]
+name      = "virtual"
+addresses = ["fd00:0::9"]
+[[servers]]
+name      = "balancer"
+listen    = ["[::]:2"]
+passes-to = "s"
+[[clients]]
+name   = "balancer"
+server = "s"
+urls   = ["{{ arg('balancer', 'to') | split('=') | last }}"]
+[[servers]]
+name   = "s"
+listen = ["*:1"]
+when   = "node.name == 'a'"
+[[clients]]
+name   = "c"
+server = "s"
+urls   = ["https://name:2"]
+when   = "node.name == 'b'"
+[[files]]
+path   = "/etc/balancer"
+format = "text"
+"#;
+
+#[test]
+fn names_and_virtual_addresses_lead_through_who_passes_on() {
+    let hosts = |address: &str| format!("{address} other name # a comment\n");
+    let file = ("etc/balancer.j2", "{{ args('balancer') | join(' ') }}\n");
+    let told = |address: &str, overlay: &str| found(overlay, "", &[("etc/hosts", &hosts(address)), file]);
+    assert_eq!(told("fd00::9", BALANCED), Vec::<String>::new());
+    assert_eq!(told("127.0.1.1", BALANCED), Vec::<String>::new());
+    let other = told("fd00::9", &BALANCED.replace("https://name:2", "https://name:3"));
+    assert_eq!(
+        other,
+        ["server-absent overlays/o/overlay.toml:23:11 c asks s of a at name:3, where it does not listen"]
+    );
+    let nobody = told("fd00::9", &BALANCED.replace("a=10.0.0.1:1", "a=10.0.0.3:1"));
+    assert_eq!(
+        nobody,
+        ["server-absent overlays/o/overlay.toml:4:6 balancer leads to s at 10.0.0.3:1, which is no machine's"]
+    );
+}
+
+#[test]
+fn what_a_flag_says_is_told_with_the_line_that_says_it() {
+    let file = ("etc/balancer.j2", "{{ args('balancer') | join(' ') }}\n");
+    let told = found(BALANCED, "[args.balancer]\nto = \"a=10.0.0.1:7\"\n", &[file]);
+    assert_eq!(
+        told,
+        ["server-absent profiles/p.toml:15:6 balancer asks s of a at 10.0.0.1:7, where it does not listen"]
+    );
+}
+
+#[test]
+fn nothing_of_a_kubeconfig_or_of_a_secret_file_is_told() {
+    const OVERLAY: &str = "[[files]]\npath = \"/etc/{k,s}\"\nsecret = true\nformat = \"text\"\n\
+        [[servers]]\nname = \"s\"\nlisten = [\"*:1\"]\n[[clients]]\nname = \"c\"\nserver = \"s\"\nkubeconfig = \"/etc/k\"\n\
+        [[agree]]\nid = \"same\"\nsays = \"they differ\"\nfate = \"f\"\nremedy = \"r\"\nfile = \"/etc/s\"\n";
+    let kubeconfig = |server: &str, user: &str| {
+        format!(
+            "current-context: x\nclusters: [{{name: x, cluster: {{server: {server}}}}}]\n\
+             contexts: [{{name: x, context: {{cluster: x, user: x}}}}]\nusers: [{{name: x, user: {{{user}}}}}]\n"
+        )
+    };
+    for (server, user, expected) in [
+        ("https://x:SECRETWORD@10.0.0.1:2", "token: SECRETWORD", "server-absent"),
+        ("SECRETWORD", "client-key-data: SECRETWORD!", "kubeconfig-unreadable"),
+        ("https://10.0.0.1:1", "client-certificate-data: U0VDUkVUV09SRA==", "certificate-unreadable"),
+        ("https://10.0.0.1:1", "token: SECRETWORD", "same"),
+    ] {
+        let text = kubeconfig(server, user);
+        let told = found(OVERLAY, "", &[("etc/k", &text), ("etc/s.j2", "SECRETWORD of {{ node.name }}\n")]);
+        assert!(told.iter().any(|told| told.starts_with(expected)), "{expected}: {told:#?}");
+        assert!(!told.iter().any(|told| told.contains("SECRET") || told.contains("U0VD")), "{told:#?}");
+    }
+}

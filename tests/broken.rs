@@ -184,6 +184,49 @@ fn build_refuses_an_error_that_nobody_accepts() {
     assert!(told.contains("`unit-program` is accepted, and there is none"), "{told}");
 }
 
+const PAGE: &str = "# What `check` looks for\n\nMade from `mastermold check --list` by `UPDATE_PAGE=1 cargo test --test broken`. \
+[How to use it](../how-to/check.md).\n\n";
+
+/// The page of the book is what the program says.
+#[test]
+fn the_page_lists_every_rule() {
+    #[derive(Deserialize)]
+    struct Listed {
+        id: String,
+        severity: String,
+        finds: String,
+        fate: String,
+        remedy: String,
+        overlays: Vec<String>,
+    }
+    // The shipped overlays alone.
+    let text = Project::new(&[]).must(&["--format", "json", "check", "--list"]);
+    let rules: Vec<Listed> = serde_json::from_str(&text).unwrap();
+    let table = |title: &str, head: &str, own: bool| {
+        let row = |rule: &Listed| {
+            let Listed { id, severity, finds, fate, remedy, overlays } = rule;
+            let by = if own { String::new() } else { format!(" {} |", overlays.join(", ")) };
+            format!("| `{id}` | {severity} | {finds} | {fate} | {remedy} |{by}\n")
+        };
+        let rows: String = rules.iter().filter(|rule| rule.overlays.is_empty() == own).map(row).collect();
+        let line = "|---".repeat(head.matches('|').count() - 1);
+        format!("## {title}\n\n{head}\n{line}|\n{rows}")
+    };
+    let page = format!(
+        "{PAGE}{}\n{}",
+        table("By the program", "| id | severity | finds | then | do |", true),
+        table("By shipped overlays", "| id | severity | finds | then | do | overlays |", false)
+    );
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference/checks.md");
+    if std::env::var_os("UPDATE_PAGE").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), page);
+    let templates: Vec<&str> =
+        rules.iter().filter(|rule| rule.finds.contains("{{")).map(|rule| rule.id.as_str()).collect();
+    assert!(templates.is_empty(), "`says` of {templates:?} is a template: say in `finds` what it finds");
+}
+
 #[test]
 fn each_defect_is_found_and_nothing_else() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/broken");

@@ -72,7 +72,9 @@ fn look(machine: &Machine<'_>, path: &TreePath, object: &Node, kind: &Kind, find
                 let near = near.map_or_else(String::new, |near| format!("; perhaps `{near}` is meant"));
                 findings.add(&OBJECT_FIELD, spot, format!("{who} has `{at}`, which is no field of it{near}"));
             }
-            Fault::Value(says) => findings.add(&OBJECT_VALUE, spot, format!("{who}: {at} {says}")),
+            Fault::Value(says) => {
+                findings.add(&OBJECT_VALUE, spot, format!("{who}: {} {says}", if at.is_empty() { "it" } else { &at }))
+            }
         }
     }
     for (line, says) in names::amiss(object, kind.name) {

@@ -235,3 +235,59 @@ impl<'de> de::MapAccess<'de> for Fields<'de, '_> {
         seed.deserialize(Reader { node, path, log: self.reader.log, as_text: false })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+
+    use super::*;
+    use crate::document::yaml;
+
+    fn amiss<T: de::DeserializeOwned>(text: &str) -> Vec<(u32, String, String)> {
+        let told = |Amiss { line, at, fault }| match fault {
+            Fault::Unknown(near) => (line, at, format!("unknown, near {}", near.unwrap_or_default())),
+            Fault::Value(says) => (line, at, says),
+        };
+        read::<T>(&yaml::read(text).unwrap()[0]).into_iter().map(told).collect()
+    }
+
+    #[test]
+    fn what_is_right_is_right() {
+        let pod = "apiVersion: v1\nkind: Pod\nmetadata:\n  creationTimestamp: null\n  labels: ~\n  annotations: {a: 'yes', b: }\n\
+                   spec:\n  securityContext: null\n  hostNetwork: yes\n  volumes:\n  - configMap: {name: a, defaultMode: 0600}\n    name: v\n\
+                   \x20 containers:\n  - name: a\n    ports: [{containerPort: 80}]\n    resources: {requests: {cpu: 1, memory: 1.5Gi}, limits: {cpu: 0.5}}\n\
+                   \x20   livenessProbe: {httpGet: {port: https}}\n    readinessProbe: {httpGet: {port: 6443}}\nstatus: {}\n";
+        assert_eq!(amiss::<Pod>(pod), []);
+        assert_eq!(amiss::<Pod>("{\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"spec\": {\"containers\": []}}"), []);
+    }
+
+    #[test]
+    fn every_unknown_field_has_its_line() {
+        let pod = "kind: Pod\nspecs: {}\nspec:\n  containers:\n  - name: a\n    image: a\n    comand: [b]\n    env: [{nam: c}]\n";
+        assert_eq!(
+            amiss::<Pod>(pod),
+            [
+                (2, "specs".to_owned(), "unknown, near spec".to_owned()),
+                (7, "spec.containers[0].comand".to_owned(), "unknown, near command".to_owned()),
+                (8, "spec.containers[0].env[0].nam".to_owned(), "unknown, near name".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_value_of_another_type_has_its_line() {
+        let one = |text: &str| amiss::<Pod>(text).pop().unwrap();
+        let told = one("spec:\n  hostNetwork: 1\n");
+        assert_eq!((told.0, &*told.1, &*told.2), (2, "spec.hostNetwork", "is the number 1 where a boolean is wanted"));
+        assert_eq!(
+            one("spec:\n  containers:\n  - env:\n    - {name: a, value: off}\n").1,
+            "spec.containers[0].env[0].value"
+        );
+        assert_eq!(one("spec: []\n").2, "is a list where PodSpec is wanted");
+        assert_eq!(one("spec: {priority: 3000000000}\n").1, "spec.priority");
+        assert_eq!(one("apiVersion: 2\n").1, "apiVersion");
+        // What is secret is not told with its place.
+        let told = amiss::<ConfigMap>("binaryData: {a: '%%%'}\n").pop().unwrap();
+        assert!(told.1 == "binaryData.a" && !told.2.contains("%%%"), "{told:?}");
+    }
+}

@@ -119,6 +119,7 @@ impl<'a> Resolving<'a, '_> {
             servers: talk.servers,
             clients: talk.clients,
             agree: talk.agree,
+            schemas: active.iter().flat_map(|one| one.declared.schemas.iter().cloned()).collect(),
             checks: talk.checks,
             addresses: addresses(node),
             base,

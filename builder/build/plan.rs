@@ -16,7 +16,9 @@ use super::sources::PlannedSource;
 use crate::digest::Digest;
 use crate::document::{Placed, nearest};
 use crate::error::{Error, Faults, Place, Result};
-use crate::overlay::declare::{AgreeDeclaration, CheckDeclaration, ClientDeclaration, Provision, ServerDeclaration};
+use crate::overlay::declare::{
+    AgreeDeclaration, CheckDeclaration, ClientDeclaration, Provision, SchemaDeclaration, ServerDeclaration,
+};
 use crate::overlay::{self, Home, Overlay};
 use crate::pki::{Authority, Seed};
 use crate::profile::lock::{Imported, Locked, Parts, Wanted};
@@ -97,6 +99,8 @@ pub struct NodePlan {
     pub clients: Vec<Placed<ClientDeclaration>>,
     /// What must be the same wherever it is said.
     pub agree: Vec<Placed<AgreeDeclaration>>,
+    /// What configurations on it may hold.
+    pub schemas: Vec<Placed<SchemaDeclaration>>,
     /// What its overlays find wrong with it.
     pub checks: Vec<Placed<CheckDeclaration>>,
     /// Its name as others may call it, and its addresses.

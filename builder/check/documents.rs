@@ -159,7 +159,8 @@ pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
 
 fn look(machine: &Machine<'_>, path: &TreePath, node: &Node, findings: &mut Findings) {
     // What an API server reads is looked at with its types; numbers of TOML are no YAML.
-    let traps = super::kinds::kind_of(node).is_none() && by_name(path) != Some(Syntax::Toml);
+    let is_typed = super::kinds::kind_of(node).is_some() || super::shapes::schema_of(machine, node).is_some();
+    let traps = !is_typed && by_name(path) != Some(Syntax::Toml);
     walk(node, &mut |node| {
         let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
         for (key, _) in node.fields() {

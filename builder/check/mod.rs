@@ -29,6 +29,7 @@ mod programs;
 mod rule;
 pub mod sarif;
 mod scalar;
+mod shapes;
 mod subject;
 mod talk;
 mod trust;

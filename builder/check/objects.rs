@@ -7,6 +7,7 @@ use super::finding::{Findings, Spot};
 use super::kinds::{Kind, kind_of, objects};
 use super::names;
 use super::rule::{Rule, Severity};
+use super::shapes::{self, schema_of};
 use super::subject::{Cluster, Machine};
 use super::typed::{Amiss, Fault};
 use crate::document::yaml::Node;
@@ -56,6 +57,9 @@ pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
             for object in nodes.iter().flat_map(objects) {
                 if let Some(kind) = kind_of(object) {
                     look(machine, document.path, object, kind, findings);
+                } else if let Some(schema) = schema_of(machine, object) {
+                    let who = format!("{} of {}", schema.kind, document.path);
+                    tell(machine, document.path, &who, shapes::read(schema, object), findings);
                 }
             }
         }
@@ -65,18 +69,7 @@ pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
 fn look(machine: &Machine<'_>, path: &TreePath, object: &Node, kind: &Kind, findings: &mut Findings) {
     let name = object.at(&["metadata", "name"]).and_then(Node::as_text);
     let who = format!("{} {} of {path}", kind.name, name.unwrap_or("without a name"));
-    for Amiss { line, at, fault } in (kind.read)(object) {
-        let spot = Spot { machine, path, line: Some(line) };
-        match fault {
-            Fault::Unknown(near) => {
-                let near = near.map_or_else(String::new, |near| format!("; perhaps `{near}` is meant"));
-                findings.add(&OBJECT_FIELD, spot, format!("{who} has `{at}`, which is no field of it{near}"));
-            }
-            Fault::Value(says) => {
-                findings.add(&OBJECT_VALUE, spot, format!("{who}: {} {says}", if at.is_empty() { "it" } else { &at }))
-            }
-        }
-    }
+    tell(machine, path, &who, (kind.read)(object), findings);
     for (line, says) in names::amiss(object, kind.name) {
         findings.add(&OBJECT_NAME, Spot { machine, path, line: Some(line) }, format!("{who} {says}"));
     }
@@ -90,6 +83,21 @@ fn look(machine: &Machine<'_>, path: &TreePath, object: &Node, kind: &Kind, find
         if let (false, Some(why)) = (is_brought, moves(image)) {
             let says = format!("{who} runs the image {image}, which has {why}");
             findings.add(&IMAGE_FLOATING, Spot { machine, path, line: Some(line) }, says);
+        }
+    }
+}
+
+fn tell(machine: &Machine<'_>, path: &TreePath, who: &str, amiss: Vec<Amiss>, findings: &mut Findings) {
+    for Amiss { line, at, fault } in amiss {
+        let spot = Spot { machine, path, line: Some(line) };
+        match fault {
+            Fault::Unknown(near) => {
+                let near = near.map_or_else(String::new, |near| format!("; perhaps `{near}` is meant"));
+                findings.add(&OBJECT_FIELD, spot, format!("{who} has `{at}`, which is no field of it{near}"));
+            }
+            Fault::Value(says) => {
+                findings.add(&OBJECT_VALUE, spot, format!("{who}: {} {says}", if at.is_empty() { "it" } else { &at }))
+            }
         }
     }
 }

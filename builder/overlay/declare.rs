@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use super::args::{Argument, Command};
 pub use super::credentials::*;
 pub use super::license::License;
+pub use super::schema::SchemaDeclaration;
 pub use super::talk::{AgreeDeclaration, AgreeScope, ClientDeclaration, ServerDeclaration, StrangerFinding};
 use crate::document::Placed;
 use crate::tree::TreePath;
@@ -90,6 +91,9 @@ pub struct Declarations {
     /// What the base system or a registry has, so that nothing else need bring it.
     #[serde(default)]
     pub provides: Vec<Placed<Provision>>,
+    /// What configurations of programs may hold.
+    #[serde(default)]
+    pub schemas: Vec<Placed<SchemaDeclaration>>,
     /// What is wrong with a machine if `when` holds.
     #[serde(default)]
     pub checks: Vec<Placed<CheckDeclaration>>,

@@ -12,6 +12,7 @@ pub mod credentials;
 pub mod declare;
 pub mod escape;
 pub mod license;
+pub mod schema;
 pub mod scope;
 mod talk;
 pub mod template;

@@ -9,7 +9,7 @@ OBJECTS = {"object-field", "object-value", "object-name"}
 def main():
     table, project, *number = sys.argv[1:]
     with open(table, "rb") as file:
-        rows = [row for row in tomllib.load(file)["rows"] if row["finds"] in OBJECTS and row.get("profile", "pods") == "pods"]
+        rows = [row for row in tomllib.load(file)["rows"] if row["finds"] in OBJECTS and row.get("profile", "pods") == "pods" and "manifests" in row["edits"][0]["file"]]
     if not number:
         for index, row in enumerate(rows):
             print(index, row["finds"], row["name"], sep="\t")

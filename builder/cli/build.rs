@@ -74,7 +74,7 @@ impl Build {
 
 /// What is wrong is told; what a machine would fail by stops the build.
 fn examine(plan: &Plan, profile: &Profile, store: &Store, printer: &Printer) -> Result<()> {
-    let outcome = check::examine(plan, profile, store);
+    let outcome = check::examine(plan, profile, store).without_dates();
     let told = outcome.findings.iter().filter(|finding| finding.severity == Severity::Warning);
     told.for_each(|finding| printer.warning(&finding.to_string()));
     outcome.refusal()

@@ -29,6 +29,7 @@ mod rebuild;
 pub mod sbom;
 mod scopes;
 mod settings;
+mod sight;
 pub mod sources;
 mod talk;
 

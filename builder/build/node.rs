@@ -85,14 +85,14 @@ impl<'a> Resolving<'a, '_> {
         }
         let sources = self.node_sources(node, &scopes, &active, &mut faults);
         let images = images(&sources, &mut faults);
-        let names = FileNames::new(settings, secrets, self.keys.present(), &images);
+        let mut names = FileNames::new(settings, secrets, self.keys.present(), &images);
         for one in &active {
             placing.for_guard(one.declared.guard);
             place_files(one, &names, &mut placing, &mut faults);
             place_directories(one, &mut placing, &mut faults);
         }
         placing.for_guard(false);
-        self.asked.extend(names.asked());
+        self.asked.extend(names.see(placing.tree()));
         let talk = Talk::of(&active, &names, &mut faults);
         let pending = self.place_sources(sources, &mut placing, &mut faults);
         for one in &active {

@@ -109,6 +109,11 @@ impl Placing {
         self.tree.get(&self.resolve(path).ok()?)
     }
 
+    /// What is placed so far.
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
     /// The finished tree, every parent in it as `parents` says, and where each path was declared.
     pub fn finish(
         mut self,

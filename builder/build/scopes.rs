@@ -7,6 +7,7 @@
 //! args() arg() sysctl modules              in file templates only: what all overlays together declare
 //! secrets generations                      in file templates only: this node's secrets
 //! images                                   in file templates only: the images that this node brings
+//! file() mode()                            in checks only: the files that are placed
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,10 +18,12 @@ use super::base::{Facts, Knowledge};
 use super::images::NodeImage;
 use super::keys::Generational;
 use super::settings::Settings;
+use super::sight;
 use crate::document::{Value, nearest};
 use crate::error::{Error, Fault, Faults, Place, Result};
 use crate::overlay::{Global, Overlay, Scope};
 use crate::profile::{Node, Profile, merge};
+use crate::tree::Tree;
 use minijinja::value::{Enumerator, Kwargs, Object, Value as Jinja};
 
 /// The scopes of one node.
@@ -179,6 +182,12 @@ impl FileNames {
             tracked("modules", modules),
         ]);
         FileNames { names, asked, flag, secrets }
+    }
+
+    /// When all files are placed: what their templates asked for. Checks that come now see the files.
+    pub fn see(&mut self, tree: &Tree) -> BTreeSet<String> {
+        self.names.extend(sight::functions(tree));
+        self.asked()
     }
 
     /// The scope of an overlay's file templates.

@@ -11,7 +11,19 @@ use crate::profile::Profile;
 pub struct Findings {
     accepted: BTreeMap<String, Accepted>,
     found: BTreeMap<String, Finding>,
+    met: BTreeMap<(String, String), Place>,
     faults: Vec<Error>,
+}
+
+/// Something that was found and is accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Met {
+    /// By what it is accepted.
+    pub id: String,
+    /// What goes wrong.
+    pub says: String,
+    /// Where it is declared.
+    pub place: Place,
 }
 
 #[derive(Debug)]
@@ -41,13 +53,17 @@ impl Findings {
                 faults.push(Error::usage(format!("the finding `{}` is accepted twice", one.finding)).at(&place));
             }
         }
-        Findings { accepted, found: BTreeMap::new(), faults }
+        Findings { accepted, found: BTreeMap::new(), met: BTreeMap::new(), faults }
     }
 
     /// Notes a finding; `class` is what it is if nobody accepts it.
     pub fn add(&mut self, declared: &FindingDeclaration, class: Class, place: &Place) {
         match self.accepted.get_mut(&declared.id) {
-            Some(accepted) => accepted.used = true,
+            Some(accepted) => {
+                accepted.used = true;
+                let finding = (declared.id.clone(), declared.says.clone());
+                self.met.entry(finding).or_insert_with(|| place.clone());
+            }
             None => {
                 let finding = Finding { says: declared.says.clone(), class, place: place.clone() };
                 self.found.insert(declared.id.clone(), finding);
@@ -59,6 +75,16 @@ impl Findings {
     pub fn unmet(&self) -> BTreeMap<String, Place> {
         let unmet = self.accepted.iter().filter(|(_, accepted)| !accepted.used);
         unmet.map(|(id, accepted)| (id.clone(), accepted.place.clone())).collect()
+    }
+
+    /// What is accepted and was found.
+    pub fn met(&self) -> Vec<Met> {
+        let met = |((id, says), place): (&(String, String), &Place)| Met {
+            id: id.clone(),
+            says: says.clone(),
+            place: place.clone(),
+        };
+        self.met.iter().map(met).collect()
     }
 
     /// Every finding that nobody accepted.

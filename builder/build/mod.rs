@@ -50,6 +50,7 @@ use crate::store::{Options, Store};
 use crate::tree::{Audience, Secrecy};
 
 pub use base::{Bases, Layered};
+pub use findings::Met;
 pub use gather::{Thorough, Update};
 pub use keys::check_seed;
 pub use layers::NodeLayers;

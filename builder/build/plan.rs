@@ -7,6 +7,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::base::{Bases, Knowledge};
+use super::findings::Met;
 use super::images::NodeImage;
 use super::keys::Keys;
 use super::leak::known::Known;
@@ -45,6 +46,8 @@ pub struct Plan {
     pub exports: BTreeMap<String, String>,
     /// The authorities of its current generations, by name; none without a seed.
     pub authorities: BTreeMap<String, Arc<Authority>>,
+    /// What was found on the way here, and the profile accepts.
+    pub met: Vec<Met>,
     /// What the profile accepts, and what nobody has found yet: checks may.
     pub unmet: BTreeMap<String, Place>,
     /// Why it cannot be built yet: what outside authorities have not issued.
@@ -171,7 +174,7 @@ impl Plan {
             files: keys.imports.files.clone(),
             fingerprint: seed.map(|seed| keys.imports.fingerprint(seed)).transpose()?.flatten(),
         };
-        let (unmet, authorities) = (keys.findings.unmet(), keys.current_authorities());
+        let (met, unmet, authorities) = (keys.findings.met(), keys.findings.unmet(), keys.current_authorities());
         let (requests, exports, missing, keyed) = (keys.requests, keys.exports, keys.missing, seed.is_some());
         faults.finish(Plan {
             overlays,
@@ -183,6 +186,7 @@ impl Plan {
             requests,
             exports,
             authorities,
+            met,
             unmet,
             missing,
             keyed,

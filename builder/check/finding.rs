@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::rule::{Rule, Severity};
 use super::subject::Machine;
+use crate::build::Met;
 use crate::error::Place;
 use crate::tree::TreePath;
 
@@ -103,6 +104,22 @@ impl Finding {
             [first, ..] => format!(" on {first} and {} more", on.len() - 1),
         };
         format!("{}{on}: {} ({})", self.says, self.fate, self.id)
+    }
+}
+
+/// What a plan is refused for unless the profile accepts it.
+impl From<&Met> for Finding {
+    fn from(met: &Met) -> Finding {
+        Finding {
+            id: met.id.clone(),
+            severity: Severity::Error,
+            says: met.says.clone(),
+            fate: "no release is built, unless the profile says why it is right".to_owned(),
+            remedy: "do without it".to_owned(),
+            place: Some(met.place.clone()),
+            file: None,
+            on: BTreeSet::new(),
+        }
     }
 }
 

@@ -116,6 +116,9 @@ pub fn examine(plan: &Plan, profile: &Profile, store: &Store) -> Outcome {
             None => outcome.findings.push(finding),
         }
     }
+    let reason = |id: &str| profile.declared.accept.iter().find(|accept| accept.finding == *id);
+    let found = plan.met.iter().filter_map(|met| Some((Finding::from(met), reason(&met.id)?.reason.clone())));
+    outcome.accepted.extend(found);
     let met = |id: &String| outcome.accepted.iter().any(|(finding, _)| finding.id == *id);
     let unmet = plan.unmet.iter().filter(|(id, _)| !met(id)).map(|(id, place)| {
         let error = Error::usage(format!("the finding `{id}` is accepted, and there is none"));

@@ -14,6 +14,8 @@ mod declared;
 mod documents;
 mod ends;
 mod finding;
+mod hosts;
+mod hygiene;
 mod keyed;
 mod kinds;
 mod kubeconfig;
@@ -26,6 +28,7 @@ mod paths;
 mod pods;
 mod ports;
 mod programs;
+mod ranges;
 mod rule;
 pub mod sarif;
 mod scalar;
@@ -33,6 +36,7 @@ mod shapes;
 mod subject;
 mod talk;
 mod trust;
+mod twice;
 mod typed;
 mod unit;
 mod units;
@@ -65,6 +69,7 @@ const CHECKS: &[Check] = &[
         ],
         run: units::check,
     },
+    Check { rules: &[twice::FLAG_TWICE], run: twice::check },
     Check { rules: programs::RULES, run: programs::check },
     Check { rules: &[mounts::MOUNT_HIDES], run: mounts::check },
     Check { rules: &[ports::PORT_TWICE], run: ports::check },
@@ -72,6 +77,9 @@ const CHECKS: &[Check] = &[
     Check { rules: users::RULES, run: users::check },
     Check { rules: documents::RULES, run: documents::check },
     Check { rules: objects::RULES, run: objects::check },
+    Check { rules: ranges::RULES, run: ranges::check },
+    Check { rules: &[hosts::NAME_UNKNOWN], run: hosts::check },
+    Check { rules: hygiene::RULES, run: hygiene::check },
     Check { rules: &[], run: declared::check },
     Check { rules: trust::RULES, run: trust::check },
     Check { rules: validity::RULES, run: validity::check },
@@ -104,7 +112,7 @@ pub struct Outcome {
 
 /// Checks a plan. The store has what comes from sources, as far as it was fetched.
 pub fn examine(plan: &Plan, profile: &Profile, store: &Store) -> Outcome {
-    let cluster = Cluster::new(plan, profile.epoch, store);
+    let cluster = Cluster::new(plan, profile, store);
     let mut findings = Findings::default();
     for check in CHECKS {
         (check.run)(&cluster, &mut findings);

@@ -11,6 +11,7 @@ use crate::build::{NodePlan, Plan, programs};
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::error::Place;
+use crate::profile::Profile;
 use crate::program::Program;
 use crate::store::{Pin, Store};
 use crate::tree::{Blobs, Entry, Node, Secrecy, TreePath};
@@ -26,8 +27,9 @@ pub struct Cluster<'a> {
     pub machines: Vec<Machine<'a>>,
     /// Whether its certificates and keys are there: without a seed they are empty.
     pub keyed: bool,
+    /// What was asked.
+    pub profile: &'a Profile,
     plan: &'a Plan,
-    epoch: Epoch,
     store: &'a Store,
 }
 
@@ -62,10 +64,10 @@ pub enum Found<'a> {
 
 impl<'a> Cluster<'a> {
     /// The machines of a plan; the store has what they have of sources, as far as it was fetched.
-    pub fn new(plan: &'a Plan, epoch: Epoch, store: &'a Store) -> Cluster<'a> {
+    pub fn new(plan: &'a Plan, profile: &'a Profile, store: &'a Store) -> Cluster<'a> {
         let mut known = documents::Known::new();
         let machines = plan.nodes.iter().map(|node| Machine::new(node, store, &mut known)).collect();
-        Cluster { machines, keyed: plan.keyed, plan, epoch, store }
+        Cluster { machines, keyed: plan.keyed, profile, plan, store }
     }
 
     /// The plan.
@@ -75,7 +77,7 @@ impl<'a> Cluster<'a> {
 
     /// The instant that the release knows.
     pub fn epoch(&self) -> Epoch {
-        self.epoch
+        self.profile.epoch
     }
 
     /// Whether keys and certificates are what they will be: without a seed, or while an outside authority has not issued all,

@@ -9,7 +9,7 @@ use super::unit::{Setting, read, words};
 use crate::tree::{Node, TreePath};
 
 /// Where units are (systemd.unit(5), "Unit File Load Path").
-const DIRECTORIES: [&str; 4] =
+pub(super) const DIRECTORIES: [&str; 4] =
     ["etc/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system", "lib/systemd/system"];
 /// Where systemd looks for a program without a path (systemd.service(5), "Command lines").
 const SEARCHED: [&str; 6] = ["usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin", "sbin", "bin"];

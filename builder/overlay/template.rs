@@ -75,11 +75,10 @@ fn environment() -> Environment<'static> {
     environment.add_test("within", |inner: String, outer: String| {
         Ok::<_, Error>(parse_network(&outer)?.contains(&parse_network(&inner).or_else(|_| parse_host(&inner))?))
     });
-    environment.add_test("public_network", |network: String| {
-        let network = parse_network(&network)?;
-        let own = OWN_NETWORKS.iter().filter_map(|own| own.parse::<IpNet>().ok());
-        Ok::<_, Error>(!own.into_iter().any(|own| own.contains(&network)))
-    });
+    environment.add_test("public_network", |network: String| Ok::<_, Error>(is_public(&parse_network(&network)?)));
+    environment.add_test("wider_than", wider_than);
+    environment.add_test("loopback", |url: String| is_loopback(&url));
+    environment.add_test("weak_cipher", |suite: String| WEAK_CIPHERS.iter().any(|weak| suite.contains(weak)));
     environment.add_function("fail", |text: String| Err::<Value, _>(refuse(text)));
     environment
 }
@@ -131,6 +130,11 @@ const OWN_NETWORKS: [&str; 14] = [
     "fe80::/10",
 ];
 
+/// Whether somebody on the Internet may have the network's addresses.
+pub fn is_public(network: &IpNet) -> bool {
+    !OWN_NETWORKS.iter().filter_map(|own| own.parse::<IpNet>().ok()).any(|own| own.contains(network))
+}
+
 /// `kubernetes.version is at_least('1.24')`: dot-separated numbers, compared as numbers; a leading `v` is ignored.
 fn at_least(version: String, least: String) -> Result<bool, Error> {
     let numbers = |text: &str| -> Result<Vec<u64>, Error> {
@@ -138,6 +142,27 @@ fn at_least(version: String, least: String) -> Result<bool, Error> {
         text.trim_start_matches('v').split('.').map(|part| part.parse().map_err(|_| bad())).collect()
     };
     Ok(numbers(&version)? >= numbers(&least)?)
+}
+
+/// Parts of the names of cipher suites (IANA, "TLS Cipher Suites") that RFC 9325, 4.2 tells not to use.
+const WEAK_CIPHERS: [&str; 5] = ["_NULL_", "_EXPORT_", "_RC4_", "_3DES_", "_CBC_"];
+
+/// Whether a URL, HOST:PORT or host is the machine's own.
+fn is_loopback(url: &str) -> bool {
+    let authority = url.rsplit("://").next().unwrap_or_default().split('/').next().unwrap_or_default();
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None if authority.matches(':').count() == 1 => authority.split(':').next().unwrap_or_default(),
+        None => authority,
+    };
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// `'0644' is wider_than('0600')`: whether it lets somebody do what the other does not. What is not there lets nobody.
+fn wider_than(mode: Value, most: String) -> Result<bool, Error> {
+    let octal = |text: &str| u32::from_str_radix(text, 8).map_err(|_| refuse(format!("`{text}` is no mode like 0644")));
+    let most = octal(&most)?;
+    mode.as_str().map_or(Ok(false), |mode| Ok(octal(mode)? & !most != 0))
 }
 
 /// A template value as JSON, keys sorted.
@@ -227,6 +252,27 @@ mod tests {
         );
         assert!(string("{{ net | host(8) }}").is_err() && string("{{ a | host(1) }}").is_err());
         assert_eq!(string("{{ version is at_least('1.9') }} {{ version is at_least('1.11') }}").unwrap(), "true false");
+    }
+
+    #[test]
+    fn modes() {
+        let source =
+            "{{ '0644' is wider_than('0600') }} {{ '0400' is wider_than('0600') }} {{ none is wider_than('0600') }}";
+        assert_eq!(string(source).unwrap(), "true false false");
+        assert!(string("{{ 'x' is wider_than('0600') }}").is_err());
+    }
+
+    #[test]
+    fn loopback_and_ciphers() {
+        for own in ["http://127.0.0.1:2379", "localhost:80", "[::1]:80", "::1", "https://127.1.2.3/x"] {
+            assert!(is_loopback(own), "{own}");
+        }
+        for other in ["http://10.0.0.1:2379", "https://[::]:80", "", "localhost.example.org:1"] {
+            assert!(!is_loopback(other), "{other}");
+        }
+        let source =
+            "{{ ['TLS_RSA_WITH_RC4_128_SHA', 'TLS_AES_128_GCM_SHA256', ''] | select('weak_cipher') | join(',') }}";
+        assert_eq!(string(source).unwrap(), "TLS_RSA_WITH_RC4_128_SHA");
     }
 
     #[test]

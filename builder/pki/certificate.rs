@@ -184,6 +184,11 @@ impl Certificate {
         &self.key_kind
     }
 
+    /// How it was signed, in words: `ECDSA with SHA-256`, `RSA with SHA-1`.
+    pub fn signature_kind(&self) -> String {
+        self.signature.name()
+    }
+
     /// Its subject key identifier.
     pub fn key_id(&self) -> Option<&[u8]> {
         self.extensions.key_id.as_deref()

@@ -108,6 +108,11 @@ impl Signature {
         Ok(Signature { algorithm: algorithm.clone(), bytes: bytes.to_vec() })
     }
 
+    /// How it was made, in words.
+    pub(super) fn name(&self) -> String {
+        self.kind().0
+    }
+
     /// How it was made, in words, and as what it is checked, if it is.
     fn kind(&self) -> (String, Option<Scheme>) {
         let oid = self.algorithm.oid.to_string();

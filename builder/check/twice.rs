@@ -1,0 +1,159 @@
+//! Command lines of services, with their variables in place: a flag that comes from two of them.
+
+use std::collections::BTreeMap;
+
+use super::finding::{Findings, Spot};
+use super::rule::{Rule, Severity};
+use super::subject::{Cluster, Machine};
+use super::unit::{read, words};
+use super::units::DIRECTORIES;
+use crate::tree::TreePath;
+
+/// A flag that is said in two places.
+pub const FLAG_TWICE: Rule = Rule {
+    id: "flag-twice",
+    severity: Severity::Warning,
+    finds: "a command line that has one flag from two variables, or from a variable and the unit",
+    fate: "the program takes the last of them, whatever the other says",
+    remedy: "give the flag in one place",
+};
+
+/// A service as systemd sees it: its unit and its drop-ins as one (systemd.unit(5)).
+#[derive(Default)]
+struct Service<'a> {
+    commands: Vec<(String, &'a TreePath, u32)>,
+    variables: BTreeMap<String, String>,
+}
+
+/// Looks at every service of the bundle.
+pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
+    for machine in &cluster.machines {
+        for files in services(machine).into_values() {
+            let service = Service::of(machine, &files);
+            for (command, path, line) in &service.commands {
+                for says in service.twice(command) {
+                    let says = format!("{path} starts a program that has {says}");
+                    findings.add(&FLAG_TWICE, Spot { machine, path, line: Some(*line) }, says);
+                }
+            }
+        }
+    }
+}
+
+/// The files of each service: the unit that counts, then its drop-ins in the order of their names.
+fn services<'a>(machine: &'a Machine<'a>) -> BTreeMap<&'a str, Vec<&'a TreePath>> {
+    let mut units: BTreeMap<&str, (usize, &TreePath)> = BTreeMap::new();
+    let mut dropped: BTreeMap<&str, BTreeMap<&str, (usize, &TreePath)>> = BTreeMap::new();
+    for path in machine.plan.tree.iter().map(|(path, _)| path) {
+        let below = |(rank, directory): (usize, &&str)| Some((rank, path.as_str().strip_prefix(*directory)?));
+        let Some((rank, below)) = DIRECTORIES.iter().enumerate().find_map(below) else { continue };
+        let (of, name) = match below.trim_start_matches('/').split_once('/') {
+            None => (&mut units, path.name()),
+            Some((unit, file)) if file.ends_with(".conf") => match unit.strip_suffix(".d") {
+                Some(unit) => (dropped.entry(unit).or_default(), file),
+                None => continue,
+            },
+            Some(_) => continue,
+        };
+        // What is in a directory that comes first hides what has its name in the others.
+        let known = of.entry(name).or_insert((rank, path));
+        if rank < known.0 {
+            *known = (rank, path);
+        }
+    }
+    let names: Vec<&str> =
+        units.keys().chain(dropped.keys()).copied().filter(|name| name.ends_with(".service")).collect();
+    let files = |name: &&'a str| {
+        let own = units.get(name).map(|(_, path)| *path);
+        let more = dropped.get(name).into_iter().flat_map(|all| all.values().map(|(_, path)| *path));
+        (*name, own.into_iter().chain(more).collect())
+    };
+    names.iter().map(files).collect()
+}
+
+impl<'a> Service<'a> {
+    fn of(machine: &Machine<'_>, files: &[&'a TreePath]) -> Service<'a> {
+        let (mut service, mut from_files) = (Service::default(), BTreeMap::new());
+        for path in files {
+            for setting in read(&machine.text(path).unwrap_or_default()) {
+                let (key, value) = (setting.key.as_str(), setting.value);
+                match (key, value.is_empty()) {
+                    // What is empty takes back what was said (systemd.service(5)).
+                    ("ExecStart", true) => service.commands.clear(),
+                    ("ExecStart", false) => service.commands.push((value, path, setting.line)),
+                    ("Environment", true) => service.variables.clear(),
+                    ("Environment", false) => {
+                        let assigned = words(&value).into_iter();
+                        service.variables.extend(assigned.filter_map(|word| assignment(&word)));
+                    }
+                    ("EnvironmentFile", true) => from_files.clear(),
+                    ("EnvironmentFile", false) => {
+                        let file = value.trim_start_matches('-').parse::<TreePath>().ok();
+                        let text = file.and_then(|file| machine.text(&file)).unwrap_or_default();
+                        from_files.extend(variables(&text));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        service.variables.append(&mut from_files);
+        service
+    }
+
+    /// The flags of a command line that come from two places, for each two.
+    fn twice(&self, command: &str) -> Vec<String> {
+        let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for word in words(command) {
+            // A variable alone is as many words as it has (systemd.service(5), "Command lines").
+            let variable = word.strip_prefix('$').filter(|name| !name.starts_with(['{', '$']));
+            let (from, said) = match variable {
+                Some(name) => (word.clone(), words(self.variables.get(name).map_or("", String::as_str))),
+                None => ("the unit".to_owned(), vec![word]),
+            };
+            for flag in said.iter().filter_map(|word| flag(word)) {
+                let known = places.entry(flag.to_owned()).or_default();
+                if !known.contains(&from) {
+                    known.push(from.clone());
+                }
+            }
+        }
+        let mut told: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (flag, from) in places.into_iter().filter(|(_, from)| from.len() > 1) {
+            told.entry(from.join(" and from ")).or_default().push(format!("--{flag}"));
+        }
+        told.into_iter().map(|(from, flags)| format!("{} from {from}", flags.join(", "))).collect()
+    }
+}
+
+/// A flag's name without its dashes.
+fn flag(word: &str) -> Option<&str> {
+    let name = word.strip_prefix('-')?.trim_start_matches('-').split('=').next()?;
+    name.starts_with(|first: char| first.is_ascii_alphabetic()).then_some(name)
+}
+
+fn assignment(word: &str) -> Option<(String, String)> {
+    word.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()))
+}
+
+/// The variables of an environment file (systemd.exec(5), "EnvironmentFile="): lines as a shell has them.
+fn variables(text: &str) -> BTreeMap<String, String> {
+    let joined = text.replace("\\\n", "");
+    let lines = joined.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';']));
+    let assigned = lines.filter_map(|line| line.split_once('='));
+    assigned.map(|(name, value)| (name.trim().to_owned(), words(value).join(" "))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_of_two_variables() {
+        let text = "# c\nA=\"--x=1 --y --v=2\"\nB='-v 2 --x=1' \nC=--x --y\n";
+        let service = Service { commands: Vec::new(), variables: variables(text) };
+        assert_eq!(service.twice("/bin/p $A $B"), ["--v, --x from $A and from $B"]);
+        assert_eq!(service.twice("/bin/p --z $A --y=2"), ["--y from $A and from the unit"]);
+        assert_eq!(service.twice("/bin/p --z -z --z=1 $A -1 - --"), Vec::<String>::new());
+        assert_eq!(service.twice("/bin/p ${A} $D"), Vec::<String>::new());
+    }
+}

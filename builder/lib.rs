@@ -14,13 +14,15 @@
 //! lower floors or its own folder, and engines do not know each other. Kubernetes, its components and every
 //! distribution are data in `overlays/`; the program knows none of them.
 
-// F0: the base. Errors, digests, names, versions, time, files, what the program carries, the process, the person before it.
+// F0: the base. Errors, digests, names, versions, time, files, what the program carries, the process, a cage for others, the
+// person before it.
 pub mod digest;
 pub mod disk;
 pub mod epoch;
 pub mod error;
 pub mod label;
 pub mod process;
+pub mod sandbox;
 pub mod shipped;
 pub mod terminal;
 pub mod version;
@@ -32,6 +34,7 @@ pub mod archive;
 pub mod image;
 pub mod overlay;
 pub mod pki;
+pub mod probe;
 pub mod program;
 pub mod sbom;
 pub mod sign;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Every module and its floor.
-const FLOORS: [(&str, u8); 28] = [
+const FLOORS: [(&str, u8); 30] = [
     ("error", 0),
     ("digest", 0),
     ("epoch", 0),
@@ -15,6 +15,7 @@ const FLOORS: [(&str, u8); 28] = [
     ("disk", 0),
     ("shipped", 0),
     ("process", 0),
+    ("sandbox", 0),
     ("terminal", 0),
     ("document", 1),
     ("tree", 1),
@@ -22,6 +23,7 @@ const FLOORS: [(&str, u8); 28] = [
     ("image", 2),
     ("overlay", 2),
     ("pki", 2),
+    ("probe", 2),
     ("program", 2),
     ("sbom", 2),
     ("sign", 2),

@@ -44,6 +44,8 @@ pub struct NodeImage {
     pub path: String,
     /// The source.
     pub source: String,
+    /// What it is made of, by path in the image; nothing if it comes as an archive, or is not locked.
+    pub contents: Vec<(TreePath, Entry)>,
 }
 
 impl Recipe {

@@ -57,6 +57,7 @@ pub use layers::NodeLayers;
 pub use pack::{Job, Means};
 pub use plan::{NodePlan, Pending, Plan, load_overlays};
 pub use rebuild::{Rebuilding, Rebuilt, rebuild};
+pub use settings::Probed;
 
 /// The program's name and version, as manifests record it.
 pub const TOOL: &str = concat!("mastermold ", env!("CARGO_PKG_VERSION"));

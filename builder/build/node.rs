@@ -84,7 +84,7 @@ impl<'a> Resolving<'a, '_> {
             generations.iter().for_each(|(_, value)| self.known.add(&format!("the secret `{name}`"), value));
         }
         let sources = self.node_sources(node, &scopes, &active, &mut faults);
-        let images = images(&sources, &mut faults);
+        let images = images(&sources, self.locked, &mut faults);
         let mut names = FileNames::new(settings, secrets, self.keys.present(), &images);
         for one in &active {
             placing.for_guard(one.declared.guard);
@@ -105,8 +105,8 @@ impl<'a> Resolving<'a, '_> {
         }
         let mut roles = node.declared.roles.clone();
         roles.sort();
-        let provides = provided(&active, &tree, &pending, &images);
         let plan = NodePlan {
+            provides: provided(&active, &tree, &pending, &images),
             name: node.name.clone(),
             arch: node.declared.arch,
             roles,
@@ -114,8 +114,8 @@ impl<'a> Resolving<'a, '_> {
             tree,
             places,
             pending,
-            provides,
             images,
+            probed: names.probed(),
             servers: talk.servers,
             clients: talk.clients,
             agree: talk.agree,
@@ -230,14 +230,21 @@ struct NodeSource {
 }
 
 /// The images that sources bring; two of one name are a fault, since a runtime would keep the last.
-fn images(sources: &[NodeSource], faults: &mut Faults) -> Vec<NodeImage> {
+fn images<'a>(
+    sources: &[NodeSource],
+    locked: &dyn Fn(&Wanted) -> Option<&'a Locked>,
+    faults: &mut Faults,
+) -> Vec<NodeImage> {
     let mut images: Vec<NodeImage> = Vec::new();
     for one in sources {
         for (recipe, installed) in one.source.images.values().zip(&one.installed) {
+            let contents = locked(&one.wanted).map(|locked| recipe.contents(&one.wanted.name, locked));
             let image = NodeImage {
                 name: recipe.name.clone(),
                 path: installed.to.path.clone(),
                 source: one.wanted.name.clone(),
+                // What is wrong with them is told where the image is made.
+                contents: contents.and_then(Result::ok).unwrap_or_default(),
             };
             if let Some(twin) = images.iter().find(|other| other.name == image.name) {
                 let message =

@@ -13,6 +13,7 @@ use super::keys::Keys;
 use super::leak::known::Known;
 use super::node;
 use super::placements::Placements;
+use super::settings::Probed;
 use super::sources::PlannedSource;
 use crate::digest::Digest;
 use crate::document::{Placed, nearest};
@@ -96,6 +97,8 @@ pub struct NodePlan {
     pub images: Vec<NodeImage>,
     /// What the base or a registry has, without the images that the node brings.
     pub provides: Vec<Provision>,
+    /// The commands whose programs may be asked what they think of their flags.
+    pub probed: Vec<Probed>,
     /// What listens on it.
     pub servers: Vec<Placed<ServerDeclaration>>,
     /// What on it asks servers.

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use super::base::{Facts, Knowledge};
 use super::images::NodeImage;
 use super::keys::Generational;
-use super::settings::Settings;
+use super::settings::{Probed, Settings};
 use super::sight;
 use crate::document::{Value, nearest};
 use crate::error::{Error, Fault, Faults, Place, Result};
@@ -128,6 +128,7 @@ impl Object for OverlaysObject {
 
 /// What file templates see beside their overlay's names, and what of it they asked for.
 pub struct FileNames {
+    settings: Arc<Settings>,
     names: BTreeMap<String, Global>,
     asked: Arc<Mutex<BTreeSet<String>>>,
     // Where the first flag was written whose value was asked for since the last time that somebody wanted to know.
@@ -148,7 +149,7 @@ impl FileNames {
         let generations = Jinja::from_object(GenerationsObject(secrets.clone()));
         let (sysctl, modules) = (settings.sysctl_value(), settings.modules_value());
         let settings = Arc::new(settings);
-        let (for_args, for_arg) = (settings.clone(), settings);
+        let (for_args, for_arg) = (settings.clone(), settings.clone());
         let (asked_args, asked_arg) = (asked.clone(), asked.clone());
         let flag = Arc::new(Mutex::new(None));
         let written = flag.clone();
@@ -181,7 +182,7 @@ impl FileNames {
             tracked("sysctl", sysctl),
             tracked("modules", modules),
         ]);
-        FileNames { names, asked, flag, secrets }
+        FileNames { settings, names, asked, flag, secrets }
     }
 
     /// When all files are placed: what their templates asked for. Checks that come now see the files.
@@ -220,6 +221,11 @@ impl FileNames {
                 },
             }
         })
+    }
+
+    /// The commands that templates wrote and whose programs may be asked.
+    pub fn probed(&self) -> Vec<Probed> {
+        self.settings.probed(&self.asked())
     }
 
     /// What templates asked for: `sysctl`, `modules`, `args.NAME`.

@@ -1,6 +1,6 @@
 //! What overlays and the profile together say of flags, kernel parameters and modules: data, for templates to write.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use minijinja::value::Value as Jinja;
@@ -10,6 +10,7 @@ use crate::error::{Error, Faults, Place, Result};
 use crate::overlay::args::{Argument, Command, Flags, check_flag};
 use crate::overlay::declare::{Declarations, Modules};
 use crate::overlay::{Overlay, Scope};
+use crate::probe::Flag;
 use crate::profile::Profile;
 
 /// The merged settings of a node.
@@ -23,6 +24,17 @@ pub struct Settings {
     options: BTreeMap<String, String>,
     // Which overlay said what, by kind and name, to tell two that differ.
     said: BTreeMap<String, (String, Place)>,
+}
+
+/// A command whose program may be asked what it thinks of its flags.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Probed {
+    /// The name of the program's file.
+    pub program: String,
+    /// How it is written, and asked.
+    pub how: Command,
+    /// Its flags.
+    pub flags: Vec<Placed<Flag>>,
 }
 
 impl Settings {
@@ -162,6 +174,21 @@ impl Settings {
             _ => return None,
         };
         Some(Placed { place: argument.place.clone(), value })
+    }
+
+    /// The commands that a program may be asked about, of those that templates asked for.
+    pub fn probed(&self, asked: &BTreeSet<String>) -> Vec<Probed> {
+        let may = |name: &str, how: &Command| !how.probe.is_empty() && asked.contains(&format!("args.{name}"));
+        let probed = self.commands.iter().filter(|(name, how)| may(name, how)).filter_map(|(name, how)| {
+            let flag = |(flag, value, place): (&str, Option<&str>, &Place)| {
+                let value = Flag { name: flag.to_owned(), value: value.map(str::to_owned) };
+                Placed { place: place.clone(), value }
+            };
+            let flags = self.flags.get(name)?.written().map(flag).collect();
+            let program = how.program.clone().unwrap_or_else(|| name.clone());
+            Some(Probed { program, how: how.clone(), flags })
+        });
+        probed.collect()
     }
 
     /// The kernel parameters for templates: a map of strings.

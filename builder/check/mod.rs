@@ -14,6 +14,7 @@ mod declared;
 mod documents;
 mod ends;
 mod finding;
+mod flags;
 mod hosts;
 mod hygiene;
 mod keyed;
@@ -34,6 +35,7 @@ pub mod sarif;
 mod scalar;
 mod shapes;
 mod subject;
+mod system;
 mod talk;
 mod trust;
 mod twice;
@@ -41,6 +43,7 @@ mod typed;
 mod unit;
 mod units;
 mod users;
+mod validators;
 mod validity;
 
 pub use finding::{Finding, Record};
@@ -48,6 +51,8 @@ pub use listed::{Listed, list};
 pub use rule::{Rule, Severity};
 
 use finding::Findings;
+pub use subject::Programs;
+
 use subject::Cluster;
 
 use crate::build::Plan;
@@ -83,6 +88,8 @@ const CHECKS: &[Check] = &[
     Check { rules: &[], run: declared::check },
     Check { rules: trust::RULES, run: trust::check },
     Check { rules: validity::RULES, run: validity::check },
+    Check { rules: flags::RULES, run: flags::check },
+    Check { rules: &[validators::VALIDATOR_NOT_RUN], run: validators::check },
     // After the others: what they tell of a place is not told once more.
     Check { rules: &[], run: agree::check },
 ];
@@ -111,8 +118,8 @@ pub struct Outcome {
 }
 
 /// Checks a plan. The store has what comes from sources, as far as it was fetched.
-pub fn examine(plan: &Plan, profile: &Profile, store: &Store) -> Outcome {
-    let cluster = Cluster::new(plan, profile, store);
+pub fn examine(plan: &Plan, profile: &Profile, store: &Store, programs: Programs) -> Outcome {
+    let cluster = Cluster::new(plan, profile, store, programs);
     let mut findings = Findings::default();
     for check in CHECKS {
         (check.run)(&cluster, &mut findings);
@@ -128,12 +135,20 @@ pub fn examine(plan: &Plan, profile: &Profile, store: &Store) -> Outcome {
     let found = plan.met.iter().filter_map(|met| Some((Finding::from(met), reason(&met.id)?.reason.clone())));
     outcome.accepted.extend(found);
     let met = |id: &String| outcome.accepted.iter().any(|(finding, _)| finding.id == *id);
-    let unmet = plan.unmet.iter().filter(|(id, _)| !met(id)).map(|(id, place)| {
+    let unmet = plan.unmet.iter().filter(|(id, _)| !met(id) && !is_of_programs(&cluster, id)).map(|(id, place)| {
         let error = Error::usage(format!("the finding `{id}` is accepted, and there is none"));
         error.advise("take it out of [[accept]]").at(place)
     });
     outcome.unmet = unmet.collect();
     outcome
+}
+
+/// Whether a finding comes of running programs, which not every host can and not everybody wants: that it is not there says
+/// nothing.
+fn is_of_programs(cluster: &Cluster<'_>, id: &str) -> bool {
+    let mut declared = cluster.machines.iter().flat_map(|machine| &machine.plan.checks);
+    flags::RULES.iter().chain([&validators::VALIDATOR_NOT_RUN]).any(|rule| rule.id == id)
+        || declared.any(|check| check.id == id && !check.run.is_empty())
 }
 
 impl Outcome {

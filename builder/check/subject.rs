@@ -30,7 +30,19 @@ pub struct Cluster<'a> {
     /// What was asked.
     pub profile: &'a Profile,
     plan: &'a Plan,
-    store: &'a Store,
+    /// What may be done with programs of the bundles.
+    pub programs: Programs,
+    /// What comes from sources, as far as it was fetched.
+    pub store: &'a Store,
+}
+
+/// What may be done with programs of the bundles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Programs {
+    /// They are run in a sandbox where overlays say how.
+    Run,
+    /// They are only looked at.
+    Leave,
 }
 
 /// A machine.
@@ -64,10 +76,10 @@ pub enum Found<'a> {
 
 impl<'a> Cluster<'a> {
     /// The machines of a plan; the store has what they have of sources, as far as it was fetched.
-    pub fn new(plan: &'a Plan, profile: &'a Profile, store: &'a Store) -> Cluster<'a> {
+    pub fn new(plan: &'a Plan, profile: &'a Profile, store: &'a Store, programs: Programs) -> Cluster<'a> {
         let mut known = documents::Known::new();
         let machines = plan.nodes.iter().map(|node| Machine::new(node, store, &mut known)).collect();
-        Cluster { machines, keyed: plan.keyed, profile, plan, store }
+        Cluster { machines, keyed: plan.keyed, profile, plan, programs, store }
     }
 
     /// The plan.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
+use super::check::ProgramArguments;
 use super::print::{self, Printer};
 use super::seed::SeedArguments;
 use super::{FetchArguments, MEMORY, ProfileArgument, open_store};
@@ -29,6 +30,8 @@ pub struct Build {
     node: Vec<String>,
     #[command(flatten)]
     fetch: FetchArguments,
+    #[command(flatten)]
+    programs: ProgramArguments,
     #[command(flatten)]
     seed: SeedArguments,
     /// How much memory compression may take, whatever the input.
@@ -65,19 +68,19 @@ impl Build {
             store: &store,
             options: &self.fetch.options(printer),
             term: Term { at: self.at.unwrap_or(profile.epoch), least: self.min_validity.unwrap_or_default() },
-            examine: &|plan| examine(plan, &profile, &store, printer),
+            examine: &|plan| self.examine(plan, &profile, &store, printer),
         };
         let built = build::build(&profile, &lock, &seed, &building)?;
         report(&built, printer)
     }
-}
 
-/// What is wrong is told; what a machine would fail by stops the build.
-fn examine(plan: &Plan, profile: &Profile, store: &Store, printer: &Printer) -> Result<()> {
-    let outcome = check::examine(plan, profile, store).without_dates();
-    let told = outcome.findings.iter().filter(|finding| finding.severity == Severity::Warning);
-    told.for_each(|finding| printer.warning(&finding.to_string()));
-    outcome.refusal()
+    /// What is wrong is told; what a machine would fail by stops the build.
+    fn examine(&self, plan: &Plan, profile: &Profile, store: &Store, printer: &Printer) -> Result<()> {
+        let outcome = check::examine(plan, profile, store, self.programs.programs()).without_dates();
+        let told = outcome.findings.iter().filter(|finding| finding.severity == Severity::Warning);
+        told.for_each(|finding| printer.warning(&finding.to_string()));
+        outcome.refusal()
+    }
 }
 
 fn report(built: &Built, printer: &Printer) -> Result<()> {

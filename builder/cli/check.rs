@@ -9,7 +9,7 @@ use super::open_store;
 use super::print::Printer;
 use super::seed::SeedArguments;
 use crate::build::{self, Bases, Plan, check_seed};
-use crate::check::{self, Finding, Listed, Record, Severity, sarif};
+use crate::check::{self, Finding, Listed, Programs, Record, Severity, sarif};
 use crate::disk::{self, Access};
 use crate::epoch::Epoch;
 use crate::error::{Error, Result, visible};
@@ -29,13 +29,32 @@ pub struct Check {
     #[arg(long, value_name = "FILE", conflicts_with = "list", value_hint = clap::ValueHint::FilePath)]
     sarif: Option<PathBuf>,
     #[command(flatten)]
+    programs: ProgramArguments,
+    #[command(flatten)]
     seed: SeedArguments,
+}
+
+/// Whether programs of the bundles are run.
+#[derive(Debug, Args)]
+pub struct ProgramArguments {
+    /// Do not ask the bundle's programs, in a sandbox, what they think of their flags and files.
+    #[arg(long)]
+    no_probe: bool,
+}
+
+impl ProgramArguments {
+    /// What was asked for.
+    pub fn programs(&self) -> Programs {
+        if self.no_probe { Programs::Leave } else { Programs::Run }
+    }
 }
 
 /// What `--format json` prints.
 #[derive(Debug, Serialize)]
 struct Report<'a> {
     profile: String,
+    /// Whether programs of the bundles were run where they can be.
+    probed: bool,
     findings: Vec<Record<'a>>,
     accepted: Vec<AcceptedRecord<'a>>,
 }
@@ -64,7 +83,7 @@ impl Check {
             bases.open(lock, &store)?;
         }
         let plan = Plan::resolve_on(&bases, profile, lock.as_ref(), seed.as_ref())?;
-        let outcome = check::examine(&plan, profile, &store);
+        let outcome = check::examine(&plan, profile, &store, self.programs.programs());
         let (findings, accepted) = (&outcome.findings, &outcome.accepted);
         if let Some(path) = &self.sarif {
             let text = serde_json::to_string_pretty(&sarif::log(findings, accepted));
@@ -73,13 +92,18 @@ impl Check {
         }
         let report = Report {
             profile: profile.file.display().to_string(),
+            probed: self.programs.programs() == Programs::Run,
             findings: findings.iter().map(Record::from).collect(),
             accepted: accepted
                 .iter()
                 .map(|(finding, reason)| AcceptedRecord { finding: Record::from(finding), reason })
                 .collect(),
         };
-        printer.report(&report, || page(&report.profile, findings, accepted.len(), plan.nodes.len()))?;
+        printer.report(&report, || {
+            let left =
+                if report.probed { "" } else { "no program was asked what it thinks of its flags (--no-probe)\n" };
+            page(&report.profile, findings, accepted.len(), plan.nodes.len()) + left
+        })?;
         outcome.verdict(&report.profile)
     }
 }

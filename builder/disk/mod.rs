@@ -11,6 +11,7 @@
 #![expect(clippy::disallowed_methods, reason = "the one home of std::fs")]
 
 pub mod guard;
+pub mod lay;
 pub mod look;
 pub mod staged;
 

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::document::Placed;
-use crate::error::{Error, Result};
+use crate::error::{Error, Place, Result};
 
 /// What is said of one flag.
 #[derive(Clone, Debug, PartialEq, JsonSchema)]
@@ -73,6 +73,15 @@ pub struct Command {
     /// Flags that are asked for apart, by the name of the group: a unit spreads flags over several variables.
     #[serde(default)]
     pub groups: BTreeMap<String, Vec<String>>,
+    /// The name of the program's file; the command's if not given.
+    pub program: Option<String>,
+    /// Words that make the program end at once behind its flags, one for each time that it is asked what it thinks of them; the
+    /// first makes it tell all its flags, as `--help` does. `check` runs it only if this is given.
+    #[serde(default)]
+    pub probe: Vec<String>,
+    /// Flags whose values are names that the program's help lists behind a colon, with commas between.
+    #[serde(default)]
+    pub listed: Vec<String>,
 }
 
 fn two_dashes() -> String {
@@ -81,7 +90,14 @@ fn two_dashes() -> String {
 
 impl Default for Command {
     fn default() -> Command {
-        Command { prefix: two_dashes(), words: Vec::new(), groups: BTreeMap::new() }
+        Command {
+            prefix: two_dashes(),
+            words: Vec::new(),
+            groups: BTreeMap::new(),
+            program: None,
+            probe: Vec::new(),
+            listed: Vec::new(),
+        }
     }
 }
 
@@ -111,6 +127,18 @@ impl Flags {
     /// What is said of a flag now.
     pub fn get(&self, flag: &str) -> Option<&Placed<Argument>> {
         self.0.get(flag)
+    }
+
+    /// Every flag as it is written, with its value, in the order of their names; one that is repeated comes several times.
+    pub fn written(&self) -> impl Iterator<Item = (&str, Option<&str>, &Place)> {
+        self.0.iter().flat_map(|(flag, argument)| {
+            let values = match &argument.value {
+                Argument::Value(value) => vec![Some(value.as_str())],
+                Argument::Values(values) => values.iter().map(|value| Some(value.as_str())).collect(),
+                Argument::Bare(_) | Argument::Edit(_) => vec![None],
+            };
+            values.into_iter().map(move |value| (flag.as_str(), value, &argument.place))
+        })
     }
 
     fn edited(&self, flag: &str, edit: &Edit) -> Result<Vec<String>> {
@@ -153,7 +181,7 @@ impl Flags {
 }
 
 /// A flag's name goes into an argument as it is: letters, digits and what the field uses between them.
-pub fn check_flag(flag: &str, place: &crate::error::Place) -> Result<()> {
+pub fn check_flag(flag: &str, place: &Place) -> Result<()> {
     let fine = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     match !flag.is_empty() && flag.chars().all(fine) && !flag.starts_with('-') {
         true => Ok(()),

@@ -118,6 +118,10 @@ pub struct CheckDeclaration {
     pub remedy: String,
     /// An expression that finds it, on each node: it may ask what flags, kernel parameters and modules are.
     pub when: Option<String>,
+    /// A program of the base, and its words, that finds it: it is wrong if the program fails. It is run in the machine's assembled
+    /// system, in a sandbox, where the base is a root file system that was fetched; `when` says on which nodes.
+    #[serde(default)]
+    pub run: Vec<String>,
 }
 
 /// How bad a finding is.

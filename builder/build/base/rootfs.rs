@@ -63,6 +63,11 @@ impl Rootfs {
         Ok(rootfs)
     }
 
+    /// The archive, without its compression.
+    pub fn pin(&self) -> &Pin {
+        &self.plain
+    }
+
     /// Takes an entry up. Of what is left out, files are remembered, since links may lead to them.
     fn take(
         &mut self,

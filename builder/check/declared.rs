@@ -3,7 +3,7 @@
 use super::finding::{Finding, Findings};
 use super::subject::Cluster;
 
-/// Takes over what holds on each machine.
+/// Takes over what holds on each machine, at the flag that it is about if there is one.
 pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
     for machine in &cluster.machines {
         // What a program finds is not found yet.
@@ -11,10 +11,10 @@ pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
             findings.note(Finding {
                 id: declared.id.clone(),
                 severity: declared.severity,
-                says: declared.says.clone(),
+                says: declared.says.value.clone(),
                 fate: declared.fate.clone(),
                 remedy: declared.remedy.clone(),
-                place: Some(declared.place.clone()),
+                place: Some(declared.says.place.clone()),
                 file: None,
                 on: [machine.name.to_owned()].into(),
             });

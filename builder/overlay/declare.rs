@@ -100,7 +100,7 @@ pub struct Declarations {
 }
 
 /// Something that is wrong, or that a person should know: an even number of members, say.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct CheckDeclaration {
     /// What it is accepted by: `[[accept]] finding = "ID"`; then it stops nothing.
@@ -110,8 +110,8 @@ pub struct CheckDeclaration {
     pub severity: Severity,
     /// What it finds, for lists: where `says` tells values of a machine. What `says` says if not given.
     pub finds: Option<String>,
-    /// What is wrong, in a sentence.
-    pub says: String,
+    /// What is wrong, in a sentence; told with the line that gives the flag which it asks for.
+    pub says: Placed<String>,
     /// What will go wrong on the machine.
     pub fate: String,
     /// What to do.

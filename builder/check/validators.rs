@@ -161,7 +161,7 @@ fn tell(machine: &Machine<'_>, declared: &Placed<CheckDeclaration>, said: &str, 
     findings.note(Finding {
         id: declared.id.clone(),
         severity: declared.severity,
-        says: format!("{}: {said}", declared.says),
+        says: format!("{}: {said}", declared.says.value),
         fate: declared.fate.clone(),
         remedy: declared.remedy.clone(),
         place: Some(declared.place.clone()),

@@ -201,6 +201,7 @@ fn the_page_lists_every_rule() {
         let row = |rule: &Listed| {
             let Listed { id, severity, finds, fate, remedy, overlays } = rule;
             let by = if own { String::new() } else { format!(" {} |", overlays.join(", ")) };
+            let [finds, fate, remedy] = [finds, fate, remedy].map(|text| text.replace('|', "\\|"));
             format!("| `{id}` | {severity} | {finds} | {fate} | {remedy} |{by}\n")
         };
         let rows: String = rules.iter().filter(|rule| rule.overlays.is_empty() == own).map(row).collect();

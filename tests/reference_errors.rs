@@ -34,6 +34,9 @@ const STATIC_PODS: &[&str] = &[
     "signing-key-empty",
     // "29.64.0.0/16 is public address space."
     "range-public",
+    // "duplicate keys (rotateCertificates, serverTLSBootstrap, and evictionPressureTransitionPeriod 0s and 5s, imageMinimumGCAge
+    // 0s and 12h): the last wins, as kubelet 1.23 reads it."
+    "yaml-duplicate-key",
     // "--v and --register-node appear in two variables of kubelet-args.env."
     "flag-twice",
 ];

@@ -513,7 +513,7 @@ fn what_an_overlay_finds_is_told_once_and_stops_a_build_if_it_is_an_error() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}");
     let told: Vec<&str> = said.lines().filter(|line| line.starts_with("warning: ")).collect();
-    assert_eq!(told, ["warning: overlays/base/overlay.toml:12:1: 2 members on a and 1 more: a tie (even)"]);
+    assert_eq!(told, ["warning: overlays/base/overlay.toml:15:8: 2 members on a and 1 more: a tie (even)"]);
     let page = even.must(&["check", "profiles/p.toml"]);
     assert!(page.contains("warning[even]: 2 members\n") && page.contains("1 warning"), "{page}");
 
@@ -521,7 +521,7 @@ fn what_an_overlay_finds_is_told_once_and_stops_a_build_if_it_is_an_error() {
     fatal.must(&["pki", "init", "profiles/p.toml"]);
     fatal.must(&["lock", "profiles/p.toml"]);
     let text = fatal.fails(2, &["build", "profiles/p.toml"]);
-    assert!(text.contains("overlay.toml:12:1: 2 members on a and 1 more: a tie (even); add one"), "{text}");
+    assert!(text.contains("overlay.toml:15:8: 2 members on a and 1 more: a tie (even); add one"), "{text}");
     assert!(!fatal.root().join("out/prod").exists());
     fatal.fails(2, &["check", "profiles/p.toml"]);
 

@@ -123,7 +123,7 @@ fn judge(
     assemble: &mut dyn FnMut() -> Result<PathBuf>,
 ) -> Result<Option<String>> {
     let bug = |error: serde_json::Error| Error::bug(format!("keeping what a program says: {error}"));
-    let name = format!("{READING}/{}", digest(machine, &declared.run));
+    let name = format!("{READING}/{}", digest(cluster, machine, &declared.run));
     let kept = cluster.store.note(&name, base, |_| {
         let (wanted, own) = (machine.plan.arch.machine(), std::env::consts::ARCH);
         if wanted != own {
@@ -138,9 +138,13 @@ fn judge(
     serde_json::from_str(&kept).map_err(bug)
 }
 
-/// Of all that the machine has beside its base, and what is run. Every field is preceded by its length.
-fn digest(machine: &Machine<'_>, words: &[String]) -> Digest {
+/// Of all that the machine has beside its base, and what is run. Every field is preceded by its length. The salt of its secrets
+/// stands before them all, so that what is kept tells nobody whether he guessed a secret.
+fn digest(cluster: &Cluster<'_>, machine: &Machine<'_>, words: &[String]) -> Digest {
     let mut hasher = Hasher::new();
+    let plan = cluster.plan();
+    let salt = plan.nodes.iter().zip(&plan.salts).find(|(node, _)| node.name == machine.name);
+    salt.iter().for_each(|(_, salt)| hasher.update(salt));
     let mut field = |text: &str| {
         hasher.update(&(text.len() as u64).to_be_bytes());
         hasher.update(text.as_bytes());

@@ -22,8 +22,9 @@ const MOST_SAID: u64 = 1 << 20;
 /// How much it may write, in bytes: all that it can write to is in memory.
 const MOST_WRITTEN: u64 = 16 << 20;
 /// Limits that the sandbox itself has none for, as a shell sets them: 8 GiB of address space, of which programs of Go reserve
-/// much and use little, and 4096 processes of the user (what bash calls -u others call -p). A limit that is lower already stays.
-const LIMITS: &str = "ulimit -v 8388608; ulimit -u 4096 2>/dev/null || ulimit -p 4096 2>/dev/null; exec \"$@\"";
+/// much and use little, files of 32 MiB, and 4096 processes of the user (what bash calls -u others call -p). A limit that is lower already stays.
+const LIMITS: &str =
+    "ulimit -v 8388608; ulimit -f 65536; ulimit -u 4096 2>/dev/null || ulimit -p 4096 2>/dev/null; exec \"$@\"";
 /// Who it is, inside and, if we are root, outside: nobody.
 const NOBODY: u32 = 65534;
 /// Where loaders and libraries are (ld.so(8)).
@@ -86,7 +87,8 @@ pub fn run(inside: Inside<'_>, words: &[String]) -> Result<Said> {
         error.advise("apt-get install bubblewrap")
     })?;
     let mut command = Command::new("/bin/sh");
-    command.args(["-c", LIMITS, "sh"]).arg(bwrap).args(walls());
+    // What bwrap itself has in its environment a program inside reads in /proc/1/environ.
+    command.env_clear().args(["-c", LIMITS, "sh"]).arg(bwrap).args(walls());
     let is_system = matches!(inside, Inside::System { .. });
     furnish(&mut command, inside);
     command.args(words).stdout(Stdio::piped()).stderr(Stdio::piped()).current_dir("/");
@@ -120,7 +122,7 @@ fn furnish(command: &mut Command, inside: Inside<'_>) {
             if let Some(emulator) = emulator {
                 command.arg("--ro-bind").arg(emulator).arg(&emulated);
             }
-            command.args(["--dev", "/dev"]);
+            command.args(["--dev", "/dev", "--remount-ro", "/dev"]);
             scratch(command, "/tmp");
             if emulator.is_some() {
                 command.arg(emulated);
@@ -139,6 +141,7 @@ fn furnish(command: &mut Command, inside: Inside<'_>) {
             for device in DEVICES {
                 command.args(["--dev-bind", device, device]);
             }
+            command.args(["--remount-ro", "/dev"]);
             scratch(command, "/tmp");
             command.arg(program);
         }
@@ -147,7 +150,9 @@ fn furnish(command: &mut Command, inside: Inside<'_>) {
 
 /// What is everywhere: processes of its own, and a little room that is gone afterwards.
 fn scratch(command: &mut Command, room: &str) {
-    command.args(["--proc", "/proc", "--size", &MOST_WRITTEN.to_string(), "--tmpfs", room]);
+    // What is set in /proc/sys is set for this host, and root's number is all that most of it asks for.
+    command.args(["--proc", "/proc", "--ro-bind-try", "/proc/sys", "/proc/sys"]);
+    command.args(["--size", &MOST_WRITTEN.to_string(), "--tmpfs", room]);
     command.args(["--remount-ro", "/", "--chdir", room]);
 }
 

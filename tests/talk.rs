@@ -149,3 +149,25 @@ fn nothing_of_a_kubeconfig_or_of_a_secret_file_is_told() {
         assert!(!told.iter().any(|told| told.contains("SECRET") || told.contains("U0VD")), "{told:#?}");
     }
 }
+
+/// What is compared and found is told and kept, so no secret gets there.
+#[test]
+fn what_is_told_has_no_secret() {
+    const RULE: &str = "id = \"x\"\nfate = \"f\"\nremedy = \"r\"\n";
+    for declared in [
+        format!("[[agree]]\n{RULE}says = \"s\"\nvalue = \"{{{{ secrets.token }}}}\"\n"),
+        format!("[[checks]]\n{RULE}says = \"the token is {{{{ secrets.token }}}}\"\n"),
+        format!("[[checks]]\n{RULE}says = \"s\"\nrun = [\"sh\", \"-c\", \"{{{{ secrets.token }}}}\"]\n"),
+        format!("[[checks]]\n{RULE}says = \"{{{{ fail(secrets.token) }}}}\"\n"),
+        format!("[[checks]]\n{RULE}says = \"s\"\nwhen = \"fail(secrets.token)\"\n"),
+        "[[clients]]\nname = \"c\"\nserver = \"{{ secrets.token }}\"\n".to_owned(),
+    ] {
+        let overlay = format!(
+            "[[secrets]]\nname = \"token\"\nshape = \"hex\"\npath = \"/etc/token\"\nscope = \"cluster\"\n{declared}"
+        );
+        let told = found(&overlay, "", &[]).join("\n");
+        assert!(told.contains("uses a secret") || told.contains("has a part of the secret"), "{declared}{told}");
+        let digits = |text: &str| text.split(|c: char| !c.is_ascii_hexdigit()).any(|word| word.len() >= 32);
+        assert!(!digits(&told), "{told}");
+    }
+}

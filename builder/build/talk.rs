@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::node::{Active, filter};
 use super::scopes::FileNames;
 use crate::document::{self, Data, Field, Placed, Table, Value};
-use crate::error::{Faults, Result};
+use crate::error::{Error, Faults, Result};
 use crate::overlay::Scope;
 use crate::overlay::declare::{AgreeDeclaration, CheckDeclaration, ClientDeclaration, ServerDeclaration};
 
@@ -53,7 +53,15 @@ fn said(one: &Active<'_>, names: &FileNames) -> Result<Talk> {
     let said: Table = said.map(|(key, field)| (key.clone(), field.clone())).collect();
     let scope = names.scope(&one.scope);
     let value = Value { place: one.overlay.declarations.place.clone(), data: Data::Table(Arc::new(said)) };
-    let rendered = render(&filter(&scope, &value)?, &scope, names)?;
+    let filtered = filter(&scope, &value).map_err(|error| names.conceal(error))?;
+    let rendered = render(&filtered, &scope, names).map_err(|error| names.conceal(error))?;
+    if names.used_secret() {
+        // What is found is told, and kept, and handed to programs.
+        let error = Error::policy(format!("the overlay `{}` uses a secret in {}", one.overlay.name, KEYS.join(", ")));
+        return Err(error
+            .advise("name the file that holds it: [[agree]] file = \"PATH\" compares and tells nothing")
+            .at(&value.place));
+    }
     document::read(&rendered)
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use zeroize::Zeroizing;
 
-use super::credentials::public_half;
+use super::credentials::{KEY_UNREADABLE, public_half};
 use super::ends::items;
 use super::finding::{Finding, Findings};
 use super::subject::{Cluster, Machine};
@@ -96,7 +96,7 @@ fn compare(entries: &[Entry<'_>], take: fn(&Entry<'_>) -> Option<What>, findings
     for one in said.iter().filter(|(one, _)| !one.what.is_like(&right.what)) {
         wrong.entry(one.0.place).or_default().push(one);
     }
-    let Some((place, those)) = wrong.first_key_value().filter(|(place, _)| !findings.is_told(place)) else { return };
+    let Some((place, those)) = wrong.iter().find(|(place, _)| !findings.is_told(place)) else { return };
     let Some((one, declared)) = those.first() else { return };
     let says = format!(
         "{}: {} on {}, {} on {}",
@@ -114,8 +114,18 @@ fn compare(entries: &[Entry<'_>], take: fn(&Entry<'_>) -> Option<What>, findings
 fn known(entries: &[Entry<'_>], findings: &mut Findings) {
     let signing = entries.iter().filter_map(|(machine, declared)| {
         let path = declared.signs.as_ref()?;
-        let key = public_half(&machine.bytes(path)?).ok().flatten()?;
-        Some((*machine, path, key))
+        match public_half(&machine.bytes(path)?) {
+            Ok(key) => Some((*machine, path, key?)),
+            Err(wrong) => {
+                if !findings.is_told(&path.place) {
+                    let mut finding = Finding::of(&KEY_UNREADABLE, format!("{} {wrong}, and is to sign", path.value));
+                    finding.place = Some(path.place.clone());
+                    finding.on.insert(machine.name.to_owned());
+                    findings.note(finding);
+                }
+                None
+            }
+        }
     });
     let signing: Vec<_> = signing.collect();
     for (machine, declared) in entries.iter().filter(|(_, declared)| !declared.knows.is_empty()) {

@@ -53,7 +53,7 @@ impl Findings {
     /// Notes what a rule found at a spot.
     pub fn add(&mut self, rule: &Rule, spot: Spot<'_>, says: impl Into<String>) {
         let mut finding = Finding::of(rule, says.into());
-        finding.place = spot.machine.place(spot.path).cloned();
+        finding.place = spot.machine.place(spot.path).cloned().map(|place| in_file(place, spot.line));
         finding.file = Some((spot.path.clone(), spot.line));
         finding.on.insert(spot.machine.name.to_owned());
         self.note(finding);
@@ -76,6 +76,12 @@ impl Findings {
     pub fn finish(self) -> Vec<Finding> {
         self.0.into_values().collect()
     }
+}
+
+/// The line of a file that an overlay has as it is; what a template makes has other lines.
+fn in_file(place: Place, line: Option<u32>) -> Place {
+    let is_taken = place.file.contains("/root/") && !place.file.ends_with(".j2");
+    Place { line: line.filter(|_| is_taken).unwrap_or(place.line), ..place }
 }
 
 impl Finding {

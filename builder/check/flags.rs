@@ -166,7 +166,11 @@ fn answer(cluster: &Cluster<'_>, asked: &Asked, question: &Question) -> Result<A
             let inside = Inside::Program { file, name: &asked.name, libraries, emulator: emulator.as_deref() };
             sandbox::run(inside, words)
         })?;
-        serde_json::to_string(&answer).map_err(bug)
+        match answer.unjudged {
+            // It may be this host's fault, so it is not kept.
+            Some(why) if answer.told.is_empty() => Err(Error::environment(why)),
+            _ => serde_json::to_string(&answer).map_err(bug),
+        }
     })?;
     serde_json::from_str(&kept).map_err(bug)
 }

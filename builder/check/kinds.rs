@@ -12,6 +12,7 @@ use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1 as registration
 use serde::de::DeserializeOwned;
 
 use super::typed::{self, Amiss};
+use crate::document::nearest;
 use crate::document::yaml::Node;
 
 /// A kind of object.
@@ -87,6 +88,14 @@ const KINDS: [Kind; 51] = [
 pub fn kind_of(object: &Node) -> Option<&'static Kind> {
     let (version, name) = (object.text("apiVersion")?, object.text("kind")?);
     KINDS.iter().find(|kind| kind.version == version && kind.name == name)
+}
+
+/// The kind that is meant, where an object's version is one of the types' own and its kind, though it is none of it, is near to one.
+pub fn misnamed(object: &Node) -> Option<&'static str> {
+    let (version, name) = (object.text("apiVersion")?, object.text("kind")?);
+    // What has no name is no object of an API server: a kubeconfig says v1 too.
+    object.at(&["metadata", "name"])?;
+    nearest(name, KINDS.iter().filter(|kind| kind.version == version).map(|kind| kind.name))
 }
 
 /// The objects of a document: itself, or those of a list.

@@ -67,14 +67,24 @@ impl Kubeconfig {
 fn material(table: &Yaml, key: &str, at: &TreePath) -> Result<Option<Material>, Wrong> {
     let filled = |key: &str| table.text(key).filter(|text| !text.is_empty());
     if let Some(text) = filled(&format!("{key}-data")) {
+        // base64(1) breaks lines, and readers of YAML keep that.
+        let text = Zeroizing::new(text.split_ascii_whitespace().collect::<String>());
         let mut bytes = Zeroizing::new(vec![0; text.len().div_ceil(4) * 3]);
-        let length = STANDARD.decode_slice(text.trim(), &mut bytes).map_err(|_| "has something that is no base64")?;
+        let length = STANDARD.decode_slice(text.as_str(), &mut bytes).map_err(|_| "has something that is no base64")?;
         bytes.truncate(length);
         return Ok(Some(Material::Inside(bytes)));
     }
     let Some(path) = filled(key) else { return Ok(None) };
     let beside = at.parent().map(|parent| format!("{parent}/")).filter(|_| !path.starts_with('/'));
-    let path = format!("{}{}", beside.unwrap_or_default(), path.strip_prefix("./").unwrap_or(path)).parse();
+    let path = format!("{}{path}", beside.unwrap_or_default());
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/').filter(|part| !matches!(*part, "" | ".")) {
+        match part {
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    let path = TreePath::from_relative(&parts.join("/"));
     path.map(|path| Some(Material::File(path))).map_err(|_| "names a file by no path")
 }
 

@@ -88,10 +88,11 @@ const CHECKS: &[Check] = &[
     Check { rules: &[], run: declared::check },
     Check { rules: trust::RULES, run: trust::check },
     Check { rules: validity::RULES, run: validity::check },
+    // After those before it: what they tell of a place is not told once more. What follows comes of running programs, which not
+    // every host can, and may not change what is told of the rest.
+    Check { rules: &[], run: agree::check },
     Check { rules: flags::RULES, run: flags::check },
     Check { rules: &[validators::VALIDATOR_NOT_RUN], run: validators::check },
-    // After the others: what they tell of a place is not told once more.
-    Check { rules: &[], run: agree::check },
 ];
 
 struct Check {

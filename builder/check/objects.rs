@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::documents::walk;
 use super::finding::{Findings, Spot};
-use super::kinds::{Kind, kind_of, objects};
+use super::kinds::{Kind, kind_of, misnamed, objects};
 use super::names;
 use super::rule::{Rule, Severity};
 use super::shapes::{self, schema_of};
@@ -20,6 +20,14 @@ pub const OBJECT_FIELD: Rule = Rule {
     finds: "a field that an object's kind does not have",
     fate: "strict readers refuse the object (unknown field), others pass over the field",
     remedy: "correct the field's name, or put it where it belongs",
+};
+/// A kind that there is none of.
+pub const OBJECT_KIND: Rule = Rule {
+    id: "object-kind",
+    severity: Severity::Warning,
+    finds: "an object of a kind that its API version, one of Kubernetes' own, does not have",
+    fate: "it is not applied (no matches for kind)",
+    remedy: "correct the kind or the API version",
 };
 /// A value of another type.
 pub const OBJECT_VALUE: Rule = Rule {
@@ -47,7 +55,7 @@ pub const IMAGE_FLOATING: Rule = Rule {
 };
 
 /// All rules.
-pub const RULES: &[Rule] = &[OBJECT_FIELD, OBJECT_VALUE, OBJECT_NAME, IMAGE_FLOATING];
+pub const RULES: &[Rule] = &[OBJECT_FIELD, OBJECT_KIND, OBJECT_VALUE, OBJECT_NAME, IMAGE_FLOATING];
 
 /// Looks at every object of every machine.
 pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
@@ -60,6 +68,11 @@ pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
                 } else if let Some(schema) = schema_of(machine, object) {
                     let who = format!("{} of {}", schema.kind, document.path);
                     tell(machine, document.path, &who, shapes::read(schema, object), findings);
+                } else if let Some(near) = misnamed(object) {
+                    let spot = Spot { machine, path: document.path, line: Some(object.line) };
+                    let says =
+                        format!("{} has an object of a kind that is none; perhaps `{near}` is meant", document.path);
+                    findings.add(&OBJECT_KIND, spot, says);
                 }
             }
         }

@@ -132,6 +132,13 @@ fn judge(
         let (program, words) = declared.run.split_first().ok_or_else(|| Error::bug("a check that runs nothing"))?;
         let root = assemble()?;
         let said = sandbox::run(Inside::System { root: &root, program, written: &WRITTEN }, words)?;
+        // By a signal, or since it could not be started: that says nothing of the files, and may not happen again.
+        if said.code.is_none_or(|code| matches!(code, 126 | 127 | 129..=192)) {
+            return Err(Error::environment(format!(
+                "it was killed, or could not start: {}",
+                conceal(machine, last_lines(&said))
+            )));
+        }
         let complaint = (said.code != Some(0)).then(|| conceal(machine, last_lines(&said)));
         serde_json::to_string(&complaint).map_err(bug)
     })?;

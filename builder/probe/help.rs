@@ -5,6 +5,14 @@ use std::collections::BTreeMap;
 
 use crate::document::nearest;
 
+/// So many names one flag may have, so long may be what is said of it, in bytes, and so many lists may be in that: a help comes
+/// from a program that nobody vouches for.
+const MOST_NAMES: usize = 8;
+/// See [`MOST_NAMES`].
+const LONGEST: usize = 64 << 10;
+/// See [`MOST_NAMES`].
+const MOST_LISTS: usize = 64;
+
 /// What a help says.
 #[derive(Debug, Default)]
 pub struct Help(BTreeMap<String, Described>);
@@ -28,7 +36,7 @@ impl Help {
             } else if trimmed.starts_with('-') {
                 let (head, rest) = trimmed.split_once("  ").unwrap_or((trimmed, ""));
                 last.clear();
-                for part in head.split(", ") {
+                for part in head.split(", ").take(MOST_NAMES) {
                     let Some((name, wants_value)) = flag(part) else { continue };
                     // What is described and what its description speaks of: the first one counts.
                     if !help.0.contains_key(name) {
@@ -40,13 +48,20 @@ impl Help {
             } else {
                 for name in &last {
                     help.0.entry(name.clone()).and_modify(|described| {
-                        described.text.push('\n');
-                        described.text.push_str(trimmed);
+                        if described.text.len() < LONGEST {
+                            described.text.push('\n');
+                            described.text.push_str(trimmed);
+                        }
                     });
                 }
             }
         }
         help
+    }
+
+    /// Whether it speaks of no flag.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// The nearest flag that there is.
@@ -63,7 +78,7 @@ impl Help {
     /// none.
     pub fn listed(&self, name: &str) -> Vec<String> {
         let Some(Described { text, .. }) = self.0.get(name) else { return Vec::new() };
-        let lists = text.match_indices(':').map(|(at, _)| list(&text[at + 1..]));
+        let lists = text.match_indices(':').take(MOST_LISTS).map(|(at, _)| list(&text[at + 1..]));
         lists.max_by_key(Vec::len).filter(|list| list.len() > 1).unwrap_or_default()
     }
 

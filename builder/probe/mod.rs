@@ -105,6 +105,11 @@ pub fn ask(question: &Question, run: &mut dyn FnMut(&[String]) -> Result<Said>) 
         return Ok(Answer { told: Vec::new(), unjudged: Some(message) });
     }
     let help = Help::read(&format!("{}\n{}", alone.output, alone.errors));
+    if help.is_empty() {
+        // A library that is not here, or a panic: whatever it says of flags then is nothing.
+        let message = format!("{first} tells of no flags: {}", last_words(&alone));
+        return Ok(Answer { told: Vec::new(), unjudged: Some(message) });
+    }
     let mut inquiry = Inquiry { question, help, flags: question.flags.clone(), answer: Answer::default() };
     inquiry.look_up();
     for (number, end) in question.ends.iter().enumerate() {
@@ -380,7 +385,7 @@ mod tests {
         };
         let mut fails = |words: &[String]| {
             let errors = if words.len() > 1 { "something else\n".to_owned() } else { String::new() };
-            Ok(Said { code: Some(i32::from(words.len() > 1)), output: String::new(), errors })
+            Ok(Said { code: Some(i32::from(words.len() > 1)), output: "  --x  a flag\n".to_owned(), errors })
         };
         let answer = ask(&question("--help"), &mut fails).unwrap();
         assert_eq!(answer.unjudged.as_deref(), Some("with --help it says: something else"));
@@ -390,6 +395,10 @@ mod tests {
             (answer.unjudged.as_deref(), count),
             (Some("it does not answer --hlp: Error: unknown flag: --hlp"), 1)
         );
+        // A loader that lacks a library says the same whatever the flags are.
+        let errors = "error while loading shared libraries: libx.so: cannot open shared object file\n".to_owned();
+        let mut lacks = |_: &[String]| Ok(Said { code: Some(127), output: String::new(), errors: errors.clone() });
+        assert!(ask(&question("--help"), &mut lacks).unwrap().unjudged.is_some());
         let mut dies = |_: &[String]| Ok(Said { code: Some(139), output: String::new(), errors: String::new() });
         assert!(ask(&question("--help"), &mut dies).unwrap().unjudged.is_some());
         // A message without end is cut, and what stays wrong whatever is left out ends the asking.

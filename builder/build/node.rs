@@ -419,8 +419,10 @@ fn place_units(one: &Active<'_>, placing: &mut Placing, faults: &mut Faults) {
     }
 }
 
+/// Where the base has a unit's file: an instance is made from its template.
 fn base_unit(unit: &str) -> Result<TreePath> {
-    format!("{}/{unit}", UNIT_DIRECTORIES[2]).parse()
+    let file = units::template(unit).unwrap_or_else(|| unit.to_owned());
+    format!("{}/{file}", UNIT_DIRECTORIES[2]).parse()
 }
 
 fn enable(unit: &Placed<String>, placing: &Placing) -> Result<Vec<units::Link>> {
@@ -434,8 +436,7 @@ fn enable(unit: &Placed<String>, placing: &Placing) -> Result<Vec<units::Link>> 
         })
     };
     // An instance is made from its template.
-    let template = unit.split_once('@').and_then(|(name, rest)| Some(format!("{name}@.{}", rest.rsplit_once('.')?.1)));
-    let found = find(unit).or_else(|| find(&template?));
+    let found = find(unit).or_else(|| find(&units::template(unit)?));
     let (path, text) = found.ok_or_else(|| {
         let message = format!("the unit `{}` is not among the overlays' files of this node", unit.value);
         Error::usage(message).advise("if the base or a package has it, say `wanted-by = [...]` as its [Install] does")

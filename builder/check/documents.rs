@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::finding::{Findings, Spot};
+use super::resolved::resolved;
 use super::rule::{Rule, Severity};
 use super::scalar;
 use super::subject::{Cluster, Machine};
@@ -93,7 +94,7 @@ fn by_name(path: &TreePath) -> Option<Syntax> {
 
 fn read(syntax: Syntax, text: &str) -> Read {
     match syntax {
-        Syntax::Yaml => yaml::read(text),
+        Syntax::Yaml => Ok(yaml::read(text)?.into_iter().map(resolved).collect()),
         Syntax::Json => {
             let error = serde_json::from_str::<serde::de::IgnoredAny>(text).err();
             let fault = |error: serde_json::Error| Fault { line: line(error.line()), says: error.to_string() };

@@ -7,6 +7,7 @@
 //! A check knows formats and rules that hold everywhere: units, links, programs, certificates. What a component's flags and
 //! files mean, and where it listens, is declared in overlays.
 
+mod activation;
 mod agree;
 mod blame;
 mod credentials;
@@ -30,9 +31,11 @@ mod pods;
 mod ports;
 mod programs;
 mod ranges;
+mod resolved;
 mod rule;
 pub mod sarif;
 mod scalar;
+mod scripts;
 mod shapes;
 mod subject;
 mod system;
@@ -45,6 +48,7 @@ mod units;
 mod users;
 mod validators;
 mod validity;
+mod whole;
 
 pub use finding::{Finding, Record};
 pub use listed::{Listed, list};
@@ -74,8 +78,10 @@ const CHECKS: &[Check] = &[
         ],
         run: units::check,
     },
+    Check { rules: &[activation::UNIT_ACTIVATED], run: activation::check },
     Check { rules: &[twice::FLAG_TWICE], run: twice::check },
     Check { rules: programs::RULES, run: programs::check },
+    Check { rules: &[scripts::SCRIPT_INTERPRETER], run: scripts::check },
     Check { rules: &[mounts::MOUNT_HIDES], run: mounts::check },
     Check { rules: &[ports::PORT_TWICE], run: ports::check },
     Check { rules: paths::RULES, run: paths::check },

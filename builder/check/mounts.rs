@@ -2,7 +2,7 @@
 
 use super::finding::{Findings, Spot};
 use super::rule::{Rule, Severity};
-use super::subject::Cluster;
+use super::subject::{Cluster, Found, Machine};
 use super::unit::read;
 use crate::tree::{Node, TreePath};
 
@@ -31,4 +31,29 @@ pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
             }
         }
     }
+}
+
+/// Whether a mount unit is there: it has a file, or something else may mount what it is named after. That are a line of
+/// fstab, the machine's own start, and programs that make units: systemd's own for partitions that it knows by their types
+/// (systemd-gpt-auto-generator(8)), and others that a bundle brings.
+pub fn may_be_mounted(machine: &Machine<'_>, unit: &str, has_file: bool) -> bool {
+    const BY_SYSTEMD: [&str; 7] =
+        ["-.mount", "boot.mount", "efi.mount", "home.mount", "srv.mount", "var.mount", "var-tmp.mount"];
+    const BY_KERNEL: [&str; 4] = ["dev", "proc", "run", "sys"];
+    const GENERATORS: [&str; 4] = ["etc/systemd", "usr/local/lib/systemd", "usr/lib/systemd", "lib/systemd"];
+    let name = unit.trim_end_matches(".mount");
+    let is_made = BY_SYSTEMD.contains(&unit) || BY_KERNEL.iter().any(|top| name.split('-').next() == Some(top));
+    let at = |path: &str| TreePath::from_relative(path).ok();
+    let is_listed = at("etc/fstab").is_none_or(|path| !matches!(machine.find(&path), Found::Missing(_)));
+    let is_generated = || {
+        let mut names = machine.plan.tree.iter().filter_map(|(path, _)| path.parent());
+        names.any(|parent| GENERATORS.iter().any(|top| parent.as_str() == format!("{top}/system-generators")))
+    };
+    // What is escaped is not looked for.
+    let place = format!("/{}", name.replace('-', "/"));
+    let is_started = || {
+        let text = at("init").and_then(|path| machine.text(&path)).unwrap_or_default();
+        name.contains('\\') || text.contains(&place)
+    };
+    has_file || is_made || is_listed || is_generated() || is_started()
 }

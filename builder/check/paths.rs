@@ -8,7 +8,7 @@ use super::pods;
 use super::rule::{Rule, Severity};
 use super::subject::{Cluster, Found, Machine};
 use super::unit::{Setting, read, words};
-use super::units::is_unit;
+use super::units::{is_command, is_unit};
 use crate::document::yaml::Node;
 use crate::tree::{self, TreePath};
 
@@ -178,7 +178,7 @@ impl<'a> Unit<'a> {
             };
             value.split('$').skip(1).any(named)
         };
-        let mut lines = self.settings.iter().filter(|(_, setting)| setting.key.starts_with("Exec"));
+        let mut lines = self.settings.iter().filter(|(_, setting)| is_command(&setting.key));
         !self.is_whole || lines.any(|(_, setting)| names(&setting.value))
     }
 }
@@ -192,7 +192,7 @@ fn of_setting<'a>(
 ) {
     let at = (path, Some(setting.line));
     match setting.key.as_str() {
-        key if key.starts_with("Exec") => of_command(&setting.value, at, mentions),
+        key if is_command(key) => of_command(&setting.value, at, mentions),
         "Environment" => words(&setting.value).iter().for_each(|word| of_variable(unit, word, at, mentions)),
         "WorkingDirectory" | "ReadWritePaths" | "ReadOnlyPaths" | "BindPaths" | "BindReadOnlyPaths" => {
             // What begins with `-` may be missing.
@@ -249,7 +249,7 @@ fn made_by(setting: &Setting) -> Vec<TreePath> {
         key if key.starts_with("ConditionPath") || key.starts_with("ConditionFile") => {
             return named(setting.value.trim_start_matches('|')).into_iter().collect();
         }
-        key if key.starts_with("Exec") => {
+        key if is_command(key) => {
             let (_, words) = command(&setting.value);
             let program = words.first().and_then(|word| word.rsplit('/').next()).unwrap_or_default();
             let made = words.iter().skip(1).filter(|_| MAKERS.contains(&program));

@@ -38,6 +38,15 @@ pub fn sense(text: &str) -> Sense {
     }
 }
 
+/// A number as JSON has it: what has no part behind the point is whole, for the reader makes JSON of YAML first
+/// (sigs.k8s.io/yaml), and encoding/json of Go writes `10.0` as `10`.
+pub fn as_json(sense: Sense) -> Sense {
+    match sense {
+        Sense::Float(number) if number.fract() == 0.0 => format!("{number:.0}").parse().map_or(sense, Sense::Integer),
+        sense => sense,
+    }
+}
+
 /// The words that are true or false to YAML 1.1 alone (yaml.org/type/bool.html), written as go-yaml takes them.
 fn old_boolean(text: &str) -> Option<bool> {
     match text {
@@ -129,6 +138,14 @@ mod tests {
         ] {
             assert_eq!(sense(text), wanted, "{text}");
         }
+    }
+
+    #[test]
+    fn whole_numbers() {
+        assert_eq!(["10.0", "1e6", "-0.0"].map(|text| as_json(sense(text))), [10, 1_000_000, 0].map(Sense::Integer));
+        assert_eq!(as_json(sense("1.5")), Sense::Float(1.5));
+        assert_eq!(as_json(sense(".inf")), Sense::Float(f64::INFINITY));
+        assert_eq!(as_json(sense("1e300")), Sense::Float(1e300));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Objects whose fields an overlay declares (`[[schemas]]`).
 
-use super::scalar::{Sense, sense};
+use super::scalar::{Sense, as_json, sense};
 use super::subject::Machine;
 use super::typed::{Amiss, Fault};
 use crate::document::nearest;
@@ -39,7 +39,7 @@ fn look(shape: &Shape, node: &Node, at: &str, amiss: &mut Vec<Amiss>) {
         (_, Shape::Any) => true,
         (Content::Scalar { text, is_plain }, _) => {
             // What is null is absent.
-            let sense = if *is_plain { sense(text) } else { Sense::Text };
+            let sense = if *is_plain { as_json(sense(text)) } else { Sense::Text };
             sense == Sense::Null || is_of(shape, sense)
         }
         (Content::List(items), Shape::List(item)) => {

@@ -11,6 +11,7 @@ use crate::build::{NodePlan, Plan, programs};
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::error::Place;
+use crate::overlay::units::template;
 use crate::profile::Profile;
 use crate::program::Program;
 use crate::store::{Pin, Store};
@@ -198,7 +199,10 @@ impl<'a> Machine<'a> {
 
     /// The units that somebody says are there.
     pub fn provides_unit(&self, unit: &str) -> bool {
-        self.plan.provides.iter().any(|provision| provision.units.iter().any(|name| name == unit))
+        // An instance is started from its template's file.
+        let is_of = |instance: &str, unit: &str| template(instance).is_some_and(|template| template == unit);
+        let is_it = |name: &String| name == unit || is_of(name, unit) || is_of(unit, name);
+        self.plan.provides.iter().any(|provision| provision.units.iter().any(is_it))
     }
 
     /// The programs on the PATH that somebody says are there.

@@ -6,7 +6,7 @@ use super::finding::{Findings, Spot};
 use super::rule::{Rule, Severity};
 use super::subject::{Cluster, Machine};
 use super::unit::{read, words};
-use super::units::DIRECTORIES;
+use super::whole;
 use crate::tree::TreePath;
 
 /// A flag that is said in two places.
@@ -28,7 +28,7 @@ struct Service<'a> {
 /// Looks at every service of the bundle.
 pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
     for machine in &cluster.machines {
-        for files in services(machine).into_values() {
+        for (_, files) in whole::files(machine).into_iter().filter(|(name, _)| name.ends_with(".service")) {
             let service = Service::of(machine, &files);
             for (command, path, line) in &service.commands {
                 for says in service.twice(command) {
@@ -38,37 +38,6 @@ pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
             }
         }
     }
-}
-
-/// The files of each service: the unit that counts, then its drop-ins in the order of their names.
-fn services<'a>(machine: &'a Machine<'a>) -> BTreeMap<&'a str, Vec<&'a TreePath>> {
-    let mut units: BTreeMap<&str, (usize, &TreePath)> = BTreeMap::new();
-    let mut dropped: BTreeMap<&str, BTreeMap<&str, (usize, &TreePath)>> = BTreeMap::new();
-    for path in machine.plan.tree.iter().map(|(path, _)| path) {
-        let below = |(rank, directory): (usize, &&str)| Some((rank, path.as_str().strip_prefix(*directory)?));
-        let Some((rank, below)) = DIRECTORIES.iter().enumerate().find_map(below) else { continue };
-        let (of, name) = match below.trim_start_matches('/').split_once('/') {
-            None => (&mut units, path.name()),
-            Some((unit, file)) if file.ends_with(".conf") => match unit.strip_suffix(".d") {
-                Some(unit) => (dropped.entry(unit).or_default(), file),
-                None => continue,
-            },
-            Some(_) => continue,
-        };
-        // What is in a directory that comes first hides what has its name in the others.
-        let known = of.entry(name).or_insert((rank, path));
-        if rank < known.0 {
-            *known = (rank, path);
-        }
-    }
-    let names: Vec<&str> =
-        units.keys().chain(dropped.keys()).copied().filter(|name| name.ends_with(".service")).collect();
-    let files = |name: &&'a str| {
-        let own = units.get(name).map(|(_, path)| *path);
-        let more = dropped.get(name).into_iter().flat_map(|all| all.values().map(|(_, path)| *path));
-        (*name, own.into_iter().chain(more).collect())
-    };
-    names.iter().map(files).collect()
 }
 
 impl<'a> Service<'a> {

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
-use super::scalar::{Sense, sense};
+use super::scalar::{Sense, as_json, sense};
 use crate::document::nearest;
 use crate::document::yaml::{Content, Key, Node};
 
@@ -120,7 +120,7 @@ impl<'de> Reader<'de, '_> {
 
     fn value<V: Visitor<'de>>(&self, visitor: V) -> Result<V::Value, Wrong> {
         match &self.node.content {
-            Content::Scalar { text, is_plain } => match sense(text) {
+            Content::Scalar { text, is_plain } => match as_json(sense(text)) {
                 _ if !is_plain || self.as_text => visitor.visit_borrowed_str(text),
                 Sense::Null => visitor.visit_unit(),
                 Sense::Boolean(flag) => visitor.visit_bool(flag),

@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::finding::{Findings, Spot};
+use super::mounts::may_be_mounted;
 use super::rule::{Rule, Severity};
 use super::subject::{Cluster, Found, Machine};
-use super::unit::{Setting, read, words};
+use super::unit::{Setting, words};
+use super::whole;
+use crate::overlay::units::template;
 use crate::tree::{Node, TreePath};
 
 /// Where units are (systemd.unit(5), "Unit File Load Path").
@@ -72,20 +75,41 @@ pub const UNIT_WANTED: Rule = Rule {
 /// Looks at every unit and drop-in of the bundle.
 pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
     for machine in &cluster.machines {
-        for path in machine.plan.tree.iter().map(|(path, _)| path).filter(|path| is_unit(path)) {
-            let Some(text) = machine.text(path) else { continue };
-            for setting in read(&text) {
+        for files in whole::files(machine).into_values() {
+            let settings = whole::settings(machine, &files);
+            let searched: Vec<&str> = settings
+                .iter()
+                .filter(|said| said.setting.key == "ExecSearchPath")
+                .flat_map(|said| said.setting.value.split(':'))
+                .collect();
+            for whole::Said { path, setting } in &settings {
                 let spot = Spot { machine, path, line: Some(setting.line) };
-                look(&setting, spot, findings);
+                look(setting, &searched, spot, findings);
             }
         }
     }
 }
 
-fn look(setting: &Setting, spot: Spot<'_>, findings: &mut Findings) {
+/// Whether the value of a key is a command line (systemd.service(5), systemd.socket(5)).
+pub fn is_command(key: &str) -> bool {
+    const COMMANDS: [&str; 9] = [
+        "ExecStart",
+        "ExecStartPre",
+        "ExecStartPost",
+        "ExecCondition",
+        "ExecReload",
+        "ExecReloadPost",
+        "ExecStop",
+        "ExecStopPre",
+        "ExecStopPost",
+    ];
+    COMMANDS.contains(&key)
+}
+
+fn look(setting: &Setting, searched: &[&str], spot: Spot<'_>, findings: &mut Findings) {
     let Setting { section, key, value, .. } = setting;
     match (section.as_str(), key.as_str()) {
-        (_, key) if key.starts_with("Exec") => program(value, spot, findings),
+        (_, key) if is_command(key) => program(value, searched, spot, findings),
         (_, "EnvironmentFile") => environment(value, spot, findings),
         ("Unit", "Requires" | "Requisite" | "BindsTo") => required(value, &UNIT_REQUIRED, spot, findings),
         ("Unit", "Wants" | "Upholds" | "After" | "Before" | "PartOf" | "OnFailure" | "OnSuccess") => {
@@ -111,14 +135,20 @@ pub fn is_unit(path: &TreePath) -> bool {
     }
 }
 
-/// The first word of a command line is there, and can be executed.
-fn program(value: &str, spot: Spot<'_>, findings: &mut Findings) {
+/// The program of a command line, if it is not the machine alone that knows it.
+pub fn started(value: &str) -> Option<String> {
     // Prefixes that change how it is started (systemd.service(5), table "Special executable prefixes").
     let words = words(value.trim_start_matches(['@', '-', ':', '+', '!', '|']));
-    let Some(first) = words.first().filter(|word| !word.contains(['%', '$'])) else { return };
+    words.into_iter().next().filter(|word| !word.contains(['%', '$']))
+}
+
+/// The first word of a command line is there, and can be executed. `searched` are the directories that the unit adds to the
+/// PATH (systemd.exec(5), "ExecSearchPath=").
+fn program(value: &str, searched: &[&str], spot: Spot<'_>, findings: &mut Findings) {
+    let Some(first) = started(value) else { return };
     let machine = spot.machine;
     if !first.starts_with('/') {
-        if !on_path(machine, first) {
+        if !searched.iter().any(|path| path.contains('%')) && !on_path(machine, searched, &first) {
             let says = format!("{} starts {first}, which is nowhere on the PATH", spot.path);
             findings.add(&UNIT_PROGRAM, spot, says);
         }
@@ -144,12 +174,12 @@ fn program(value: &str, spot: Spot<'_>, findings: &mut Findings) {
     }
 }
 
-fn on_path(machine: &Machine<'_>, program: &str) -> bool {
+fn on_path(machine: &Machine<'_>, searched: &[&str], program: &str) -> bool {
     let is_there = |directory: &&str| {
-        let path = TreePath::from_relative(&format!("{directory}/{program}"));
+        let path = TreePath::from_relative(&format!("{}/{program}", directory.trim_matches('/')));
         path.is_ok_and(|path| !matches!(machine.find(&path), Found::Missing(_)))
     };
-    machine.provides_program(program) || SEARCHED.iter().any(is_there)
+    machine.provides_program(program) || searched.iter().chain(&SEARCHED).any(is_there)
 }
 
 fn environment(value: &str, spot: Spot<'_>, findings: &mut Findings) {
@@ -165,15 +195,23 @@ fn environment(value: &str, spot: Spot<'_>, findings: &mut Findings) {
 
 fn required(value: &str, rule: &Rule, spot: Spot<'_>, findings: &mut Findings) {
     let names: BTreeSet<&str> = value.split_whitespace().filter(|name| !name.contains('%')).collect();
-    for name in names.into_iter().filter(|name| !has_unit(spot.machine, name)) {
+    let is_there = |name: &str| match name.ends_with(".mount") && rule.id == UNIT_REQUIRED.id {
+        // What is only wanted may come and go.
+        true => may_be_mounted(spot.machine, name, has_file(spot.machine, name)),
+        false => has_unit(spot.machine, name),
+    };
+    for name in names.into_iter().filter(|name| !is_there(name)) {
         findings.add(rule, spot, format!("{} names {name}, which is nowhere", spot.path));
     }
 }
 
 /// Whether a unit's file, or its template's, is there; what systemd makes of a path or a device has none.
 pub fn has_unit(machine: &Machine<'_>, name: &str) -> bool {
-    let template =
-        name.split_once('@').and_then(|(prefix, rest)| Some(format!("{prefix}@.{}", rest.rsplit_once('.')?.1)));
+    let made = [".device", ".mount", ".swap", ".slice", ".scope"].iter().any(|kind| name.ends_with(kind));
+    made || is_special(name) || has_file(machine, name)
+}
+
+fn has_file(machine: &Machine<'_>, name: &str) -> bool {
     let is_there = |name: &str| {
         let at = |directory: &&str| {
             let path = TreePath::from_relative(&format!("{directory}/{name}"));
@@ -181,8 +219,7 @@ pub fn has_unit(machine: &Machine<'_>, name: &str) -> bool {
         };
         machine.provides_unit(name) || DIRECTORIES.iter().any(at)
     };
-    let made = [".device", ".mount", ".swap", ".slice", ".scope"].iter().any(|kind| name.ends_with(kind));
-    made || is_special(name) || is_there(name) || template.is_some_and(|template| is_there(&template))
+    is_there(name) || template(name).is_some_and(|template| is_there(&template))
 }
 
 /// Whether systemd itself has it, on every machine (systemd.special(7)).

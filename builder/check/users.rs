@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use super::finding::{Findings, Spot};
 use super::rule::{Rule, Severity};
 use super::subject::{Cluster, Machine};
-use super::unit::{Setting, read, words};
+use super::unit::words;
 use super::units::{has_unit, is_unit};
+use super::whole::{self, Said};
+use crate::build::base::Facts;
 use crate::tree::TreePath;
 
 /// A user that is nowhere.
@@ -29,19 +31,18 @@ pub const DROP_IN_ORPHAN: Rule = Rule {
 /// All rules.
 pub const RULES: &[Rule] = &[UNIT_USER, DROP_IN_ORPHAN];
 
-/// Looks at every unit and drop-in of the bundle.
+/// Looks at every unit of the bundle with its drop-ins.
 pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
     for machine in &cluster.machines {
-        let names = Names::of(machine);
         let mut orphans: BTreeSet<TreePath> = BTreeSet::new();
         for path in machine.plan.tree.iter().map(|(path, _)| path).filter(|path| is_unit(path)) {
             if let Some(directory) = path.parent().filter(|parent| parent.name().ends_with(".d")) {
                 orphan(machine, path, &directory, &mut orphans, findings);
             }
-            if let Some(names) = &names {
-                let settings = machine.text(path).map(|text| read(&text)).unwrap_or_default();
-                names.look(&settings, machine, path, findings);
-            }
+        }
+        let Some(names) = Names::of(machine) else { continue };
+        for files in whole::files(machine).into_values() {
+            names.look(&whole::settings(machine, &files), machine, findings);
         }
     }
 }
@@ -78,42 +79,54 @@ impl Names {
             groups: facts.groups.keys().cloned().chain(own).collect(),
         };
         for (path, _) in machine.plan.tree.iter() {
-            if path.parent().is_some_and(|parent| parent.name() == "sysusers.d") {
-                machine.text(path).unwrap_or_default().lines().for_each(|line| names.add(line));
+            let text = || machine.text(path).unwrap_or_default();
+            let directory = path.parent();
+            match (directory.as_ref().map_or("", TreePath::as_str), path.name()) {
+                ("etc", "passwd") => names.users.extend(Facts::names(&text()).into_keys()),
+                ("etc", "group") => names.groups.extend(Facts::names(&text()).into_keys()),
+                (directory, _) if directory.ends_with("/sysusers.d") => text().lines().for_each(|line| names.add(line)),
+                // NAME.user, NAME.group (nss-systemd(8), "Static drop-in JSON user/group records").
+                (directory, name) if directory.ends_with("/userdb") => match name.rsplit_once('.') {
+                    Some((name, "user")) => drop(names.users.insert(name.to_owned())),
+                    Some((name, "group")) => drop(names.groups.insert(name.to_owned())),
+                    _ => {}
+                },
+                _ => {}
             }
         }
         Some(names)
     }
 
-    /// TYPE NAME ... (sysusers.d(5)): a user has a group of its name.
+    /// TYPE NAME ... (sysusers.d(5)): a user has a group of its name, and a member of a group makes both.
     fn add(&mut self, line: &str) {
-        let mut words = words(line).into_iter();
-        match (words.next().as_deref(), words.next()) {
-            (Some("u" | "u!"), Some(name)) => {
-                self.groups.insert(name.clone());
-                self.users.insert(name);
+        let words = words(line);
+        match &words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["u" | "u!", name, ..] => {
+                self.groups.insert((*name).to_owned());
+                self.users.insert((*name).to_owned());
             }
-            (Some("g"), Some(name)) => drop(self.groups.insert(name)),
+            ["g", name, ..] => drop(self.groups.insert((*name).to_owned())),
+            ["m", user, group, ..] => {
+                self.groups.extend([*user, *group].map(str::to_owned));
+                self.users.insert((*user).to_owned());
+            }
             _ => {}
         }
     }
 
-    fn look(&self, settings: &[Setting], machine: &Machine<'_>, path: &TreePath, findings: &mut Findings) {
+    fn look(&self, settings: &[Said<'_>], machine: &Machine<'_>, findings: &mut Findings) {
         // What is dynamic is made with the unit.
-        let is_true = |value: &str| matches!(value, "1" | "yes" | "true" | "on");
-        if settings.iter().any(|setting| setting.key == "DynamicUser" && is_true(&setting.value)) {
+        if whole::last(settings, "DynamicUser").is_some_and(|said| whole::is_true(&said.setting.value)) {
             return;
         }
-        for Setting { key, value, line, .. } in settings {
-            let (what, known) = match key.as_str() {
-                "User" => ("user", &self.users),
-                "Group" | "SupplementaryGroups" => ("group", &self.groups),
-                _ => continue,
-            };
+        let own = ["User", "Group"].into_iter().filter_map(|key| whole::last(settings, key));
+        let more = settings.iter().filter(|said| said.setting.key == "SupplementaryGroups");
+        for Said { path, setting } in own.chain(more) {
+            let (what, known) = if setting.key == "User" { ("user", &self.users) } else { ("group", &self.groups) };
             let is_known = |name: &str| name.parse::<u32>().is_ok() || name.contains('%') || known.contains(name);
-            for name in value.split_whitespace().filter(|name| !is_known(name)) {
+            for name in setting.value.split_whitespace().filter(|name| !is_known(name)) {
                 let says = format!("{path} runs as the {what} `{name}`, which nobody makes");
-                findings.add(&UNIT_USER, Spot { machine, path, line: Some(*line) }, says);
+                findings.add(&UNIT_USER, Spot { machine, path, line: Some(setting.line) }, says);
             }
         }
     }

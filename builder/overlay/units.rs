@@ -103,9 +103,14 @@ pub fn mask(unit: &str) -> Result<TreePath> {
     format!("{CONFIG}/{unit}").parse()
 }
 
+/// The template that an instance is made from: `a@.service` of `a@b.service`; none of what is no instance.
+pub fn template(unit: &str) -> Option<String> {
+    Name::parse(unit).ok().filter(Name::is_instance).map(|name| name.template())
+}
+
 /// A unit's file: its own, or its template's.
 fn find_file(unit: &str, find: &dyn Fn(&str) -> Option<(TreePath, String)>) -> Option<(TreePath, String)> {
-    find(unit).or_else(|| Name::parse(unit).ok().filter(Name::is_instance).and_then(|name| find(&name.template())))
+    find(unit).or_else(|| find(&template(unit)?))
 }
 
 fn unknown(unit: &str, also: &str) -> Error {

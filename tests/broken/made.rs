@@ -26,6 +26,7 @@ pub fn base() -> Vec<u8> {
     members.push(("etc/passwd", Member::file("root:x:0:0::/:/bin/sh\ndaemon:x:1:1::/:/bin/sh\n")));
     members.push(("etc/group", Member::file("root:x:0:\ndaemon:x:1:\n")));
     members.push(("usr/lib/systemd/system/base.service", Member::file("[Service]\nExecStart=/usr/bin/true\n")));
+    members.push(("usr/lib/systemd/system/base@.service", Member::file("[Service]\nExecStart=/usr/bin/true\n")));
     for kind in ["multi-user", "timers", "local-fs"] {
         let path: &str = Box::leak(format!("usr/lib/systemd/system/{kind}.target").into_boxed_str());
         members.push((path, Member::file("[Unit]\n")));

@@ -55,5 +55,5 @@ pub fn may_be_mounted(machine: &Machine<'_>, unit: &str, has_file: bool) -> bool
         let text = at("init").and_then(|path| machine.text(&path)).unwrap_or_default();
         name.contains('\\') || text.contains(&place)
     };
-    has_file || is_made || is_listed || is_generated() || is_started()
+    machine.plan.base.facts().is_none() || has_file || is_made || is_listed || is_generated() || is_started()
 }

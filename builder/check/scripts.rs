@@ -18,10 +18,15 @@ pub const SCRIPT_INTERPRETER: Rule = Rule {
 
 /// Looks at what the kernel and units start of the bundle. A script that nobody starts needs nothing.
 pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
-    for machine in &cluster.machines {
+    // Of a base that is not known, nobody can tell what it has.
+    for machine in cluster.machines.iter().filter(|machine| machine.plan.base.facts().is_some()) {
         let mut programs: Vec<TreePath> = TreePath::from_relative("init").into_iter().collect();
         for files in whole::files(machine).into_values() {
-            let commands = whole::settings(machine, &files).into_iter().filter(|said| is_command(&said.setting.key));
+            let settings = whole::settings(machine, &files);
+            if whole::has_own_root(&settings) {
+                continue;
+            }
+            let commands = settings.iter().filter(|said| is_command(&said.setting.key));
             programs.extend(commands.filter_map(|said| started(&said.setting.value)?.parse().ok()));
         }
         for path in &programs {

@@ -82,7 +82,9 @@ pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
                 .filter(|said| said.setting.key == "ExecSearchPath")
                 .flat_map(|said| said.setting.value.split(':'))
                 .collect();
-            for whole::Said { path, setting } in &settings {
+            // Of what a unit with a root of its own starts, nothing is known.
+            let is_known = |key: &str| !is_command(key) || !whole::has_own_root(&settings);
+            for whole::Said { path, setting } in settings.iter().filter(|said| is_known(&said.setting.key)) {
                 let spot = Spot { machine, path, line: Some(setting.line) };
                 look(setting, &searched, spot, findings);
             }

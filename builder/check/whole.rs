@@ -6,7 +6,7 @@ use super::subject::Machine;
 use super::unit::{Setting, read};
 use super::units::{DIRECTORIES, is_command, is_unit};
 use crate::overlay::units::template;
-use crate::tree::{Node, TreePath};
+use crate::tree::{Entry, Node, TreePath};
 
 /// A setting, and the file that has it.
 pub struct Said<'a> {
@@ -17,7 +17,7 @@ pub struct Said<'a> {
 }
 
 /// The files of each unit of the bundle, by its name: the one that counts, then its drop-ins in the order of their names. An
-/// instance has those of its template before its own.
+/// instance has those of its template before its own; a unit that is masked has none, for nobody starts it.
 pub fn files<'a>(machine: &Machine<'a>) -> BTreeMap<&'a str, Vec<&'a TreePath>> {
     let mut units: BTreeMap<&str, (usize, &TreePath)> = BTreeMap::new();
     let mut dropped: BTreeMap<&str, BTreeMap<&str, (usize, &TreePath)>> = BTreeMap::new();
@@ -45,7 +45,12 @@ pub fn files<'a>(machine: &Machine<'a>) -> BTreeMap<&'a str, Vec<&'a TreePath>> 
         let first = own(name).or_else(|| own(&template));
         (name, first.into_iter().chain(more(&template)).chain(more(name)).collect())
     };
-    units.keys().chain(dropped.keys()).map(|name| files(name)).collect()
+    let is_masked = |name: &str| own(name).and_then(|path| machine.plan.tree.get(path)).is_some_and(is_link);
+    units.keys().chain(dropped.keys()).filter(|name| !is_masked(name)).map(|name| files(name)).collect()
+}
+
+fn is_link(entry: &Entry) -> bool {
+    matches!(entry.node, Node::Symlink(_))
 }
 
 /// The settings of a unit's files; of lists, what an empty value takes back is not there.
@@ -69,6 +74,13 @@ pub fn settings<'a>(machine: &Machine<'_>, files: &[&'a TreePath]) -> Vec<Said<'
 /// What a unit has for a key that has one value: the last.
 pub fn last<'s, 'a>(settings: &'s [Said<'a>], key: &str) -> Option<&'s Said<'a>> {
     settings.iter().rev().find(|said| said.setting.key == key)
+}
+
+/// Whether it starts its programs in a file system of its own (systemd.exec(5), "RootDirectory=").
+pub fn has_own_root(settings: &[Said<'_>]) -> bool {
+    ["RootDirectory", "RootImage"]
+        .iter()
+        .any(|key| last(settings, key).is_some_and(|said| !matches!(&*said.setting.value, "" | "/")))
 }
 
 /// Whether a value is true (systemd.syntax(7), "boolean").

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::finding::{Findings, Spot};
+use super::kinds::{kind_of, objects};
 use super::resolved::resolved;
 use super::rule::{Rule, Severity};
 use super::scalar;
@@ -142,6 +143,17 @@ fn of_toml(value: &toml::Spanned<toml::de::DeValue<'_>>, starts: &dyn Fn(usize) 
     }
 }
 
+/// Whether it is for an API server, and no configuration of the machine: an object with a name, of whatever group, or a list
+/// of such (kubernetes.io, "Objects In Kubernetes", "Required fields").
+pub fn is_of_cluster(document: &Node) -> bool {
+    let has_name = |object: &Node| {
+        let metadata = object.get("metadata");
+        metadata.is_some_and(|metadata| metadata.text("name").or(metadata.text("generateName")).is_some())
+    };
+    let objects = objects(document);
+    !objects.is_empty() && objects.into_iter().all(|object| kind_of(object).is_some() || has_name(object))
+}
+
 /// Looks at what the files are as YAML, whatever they say.
 pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
     for machine in &cluster.machines {
@@ -159,8 +171,8 @@ pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
 }
 
 fn look(machine: &Machine<'_>, path: &TreePath, node: &Node, findings: &mut Findings) {
-    // What an API server reads is looked at with its types; numbers of TOML are no YAML.
-    let is_typed = super::kinds::kind_of(node).is_some() || super::shapes::schema_of(machine, node).is_some();
+    // What an API server reads is looked at with its types, if they are known; numbers of TOML are no YAML.
+    let is_typed = is_of_cluster(node) || super::shapes::schema_of(machine, node).is_some();
     let traps = !is_typed && by_name(path) != Some(Syntax::Toml);
     walk(node, &mut |node| {
         let mut seen: BTreeMap<&str, u32> = BTreeMap::new();

@@ -23,6 +23,7 @@ mod kinds;
 mod kubeconfig;
 mod links;
 mod listed;
+mod made;
 mod mounts;
 mod names;
 mod objects;

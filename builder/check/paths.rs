@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::documents::is_of_cluster;
 use super::finding::{Findings, Spot};
-use super::kinds::kind_of;
+use super::made::{Made, Unit, command, needs_none};
 use super::pods;
 use super::rule::{Rule, Severity};
 use super::subject::{Cluster, Found, Machine};
-use super::unit::{Setting, read, words};
-use super::units::{is_command, is_unit};
+use super::unit::{Setting, words};
+use super::units::is_command;
 use crate::document::yaml::Node;
 use crate::tree::{self, TreePath};
 
@@ -20,14 +21,24 @@ pub const PATH_MISSING: Rule = Rule {
     fate: "who opens it finds no file (no such file or directory)",
     remedy: "bring it, correct the path, or say with [[provides]] who has it or makes it when the machine runs",
 };
+/// A path that leads to nothing, where programs write.
+pub const PATH_UNMADE: Rule = Rule {
+    id: "path-unmade",
+    severity: Severity::Warning,
+    finds: "a path below /var, /srv, /home, /root or /run that a command line, a file of variables, a configuration or a pod names, and that nothing makes but perhaps the program itself",
+    fate: "if the program does not make it itself, it finds no file (no such file or directory)",
+    remedy: "bring it, or say with [[provides]] who makes it when the machine runs",
+};
 
 /// All rules: those of pods are looked at together with it, so that what is missing is told once.
 pub const RULES: &[Rule] = &[
     PATH_MISSING,
+    PATH_UNMADE,
     pods::POD_HOST_PATH,
     pods::POD_MOUNT,
     pods::POD_VOLUME_UNUSED,
     pods::POD_PATH,
+    pods::POD_PATH_UNMOUNTED,
     pods::POD_PROBE_PORT,
 ];
 
@@ -59,13 +70,33 @@ const EVERYWHERE: [&str; 18] = [
     "etc/systemd/system",
 ];
 
-/// Programs that make the files and directories that they are given.
-const MAKERS: [&str; 5] = ["install", "ln", "mkdir", "tee", "touch"];
-/// Programs that are given files which need not be there.
-const INDIFFERENT: [&str; 5] = ["[", "rm", "rmdir", "test", "umount"];
+/// What every system has besides, as far as nothing else is known of it: these and what is below them (FHS 3.0;
+/// machine-id(5), os-release(5), hostname(5), hosts(5), resolv.conf(5), passwd(5), group(5), localtime(5), tzset(3)).
+const ALWAYS: [&str; 12] = [
+    "etc/group",
+    "etc/hostname",
+    "etc/hosts",
+    "etc/localtime",
+    "etc/machine-id",
+    "etc/os-release",
+    "etc/passwd",
+    "etc/resolv.conf",
+    "lib/modules",
+    "usr/lib/modules",
+    "usr/lib/os-release",
+    "usr/share/zoneinfo",
+];
+/// Where programs write.
+const WRITTEN: [&str; 5] = ["home", "root", "run", "srv", "var"];
 
-/// Where a path is named: the file and the line, and how.
-type Mention<'a> = (&'a TreePath, Option<u32>);
+/// Where a path is named.
+#[derive(Clone, Copy)]
+struct Mention<'a> {
+    file: &'a TreePath,
+    line: u32,
+    /// Whether systemd itself asks for it, before a program could make it.
+    is_needed: bool,
+}
 
 /// Every path that is named, and where.
 #[derive(Default)]
@@ -83,23 +114,54 @@ impl<'a> Mentions<'a> {
 /// Looks at every path that a machine's files name, then at its pods. A path that is missing is told once for a machine.
 pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
     for machine in &cluster.machines {
+        let units = Unit::all(machine);
+        let made = Made::of(machine, &units);
         let mut mentions = Mentions::default();
-        let made = of_units(machine, &mut mentions);
+        for unit in units.iter().filter(|unit| !unit.has_own_root()) {
+            unit.settings.iter().for_each(|(path, setting)| of_setting(machine, unit, setting, path, &mut mentions));
+        }
         of_documents(machine, &mut mentions);
         let mut told = BTreeSet::new();
-        for (path, places) in mentions.0 {
-            let is_made = made.iter().any(|made| *made == path || path.is_beneath(made));
-            if is_made || !is_nowhere(machine, &path) {
+        // Those above come first.
+        for (path, places) in mentions.0.into_iter().filter(|(path, _)| !made.has(path) && is_nowhere(machine, path)) {
+            let is_needed = places.iter().any(|place| place.is_needed);
+            if !is_needed && is_written(&path) && path.ancestors().any(|above| told.contains(&above)) {
                 continue;
             }
-            let Some((file, line)) = places.first() else { continue };
+            let Some(Mention { file, line, .. }) = places.first() else { continue };
+            let rule = if !is_needed && is_unmade(machine, &made, &path) { &PATH_UNMADE } else { &PATH_MISSING };
             let more = if places.len() > 1 { format!(" (and {} more times)", places.len() - 1) } else { String::new() };
             let says = format!("{file} names {path}, which is nowhere{more}");
-            findings.add(&PATH_MISSING, Spot { machine, path: file, line: *line }, says);
+            findings.add(rule, Spot { machine, path: file, line: Some(*line) }, says);
             told.insert(path);
         }
-        pods::check(machine, &mut told, findings);
+        pods::check(machine, &made, &mut told, findings);
     }
+}
+
+/// Whether a path is one of a list, or below one.
+pub fn is_of(list: &[&str], path: &TreePath) -> bool {
+    let is_below = |rest: &str| rest.is_empty() || rest.starts_with('/');
+    list.iter().any(|one| path.as_str().strip_prefix(*one).is_some_and(is_below))
+}
+
+/// Whether every system has a path, as far as nothing else is known of it.
+pub fn is_everywhere(path: &TreePath) -> bool {
+    EVERYWHERE.contains(&path.as_str()) || ROOTS.contains(&path.as_str()) || is_of(&ALWAYS, path)
+}
+
+/// Whether a path lies where programs write.
+pub fn is_written(path: &TreePath) -> bool {
+    path.as_str().split_once('/').is_some_and(|(first, _)| WRITTEN.contains(&first))
+}
+
+/// Whether a program may make a path that is missing: it lies where programs write, in a directory that is there.
+pub fn is_unmade(machine: &Machine<'_>, made: &Made, path: &TreePath) -> bool {
+    let is_there = |parent: &TreePath| match machine.find(parent) {
+        Found::Bundle(_, entry) => matches!(entry.node, tree::Node::Directory),
+        _ => made.has(parent) || !is_nowhere(machine, parent),
+    };
+    is_written(path) && path.parent().is_some_and(|parent| is_there(&parent))
 }
 
 /// Whether a path leads to nothing, and nothing else says so already: a link that leads nowhere is told as one.
@@ -114,75 +176,6 @@ pub fn is_nowhere(machine: &Machine<'_>, path: &TreePath) -> bool {
         && !path.ancestors().chain([path.clone()]).any(|above| is_link(&above))
 }
 
-/// What units and their files of variables name; the directories that systemd makes for units, or as tmpfiles.d says.
-fn of_units<'a>(machine: &Machine<'a>, mentions: &mut Mentions<'a>) -> Vec<TreePath> {
-    let mut made = Vec::new();
-    let mut units: BTreeMap<String, Vec<&'a TreePath>> = BTreeMap::new();
-    for (path, _) in machine.plan.tree.iter() {
-        let directory = path.parent();
-        let directory = directory.as_ref().map_or("", TreePath::name);
-        if is_unit(path) {
-            let unit = directory.strip_suffix(".d").unwrap_or(path.name());
-            units.entry(unit.to_owned()).or_default().push(path);
-        } else if directory == "tmpfiles.d" {
-            // TYPE PATH ... (tmpfiles.d(5)); all but those that remove or adjust what is there make it.
-            let text = machine.text(path).unwrap_or_default();
-            let lines =
-                text.lines().filter(|line| !line.starts_with(['r', 'R', 'x', 'X', 'z', 'Z', 't', 'a', 'h', '#']));
-            made.extend(lines.filter_map(|line| line.split_whitespace().nth(1)?.parse().ok()));
-        }
-    }
-    for (name, mut files) in units {
-        // The unit itself first, then what is laid over it, by name (systemd.unit(5)).
-        files.sort_by_key(|path| (path.name() != name, path.name().to_owned()));
-        let unit = Unit::read(machine, &name, &files);
-        for (path, setting) in &unit.settings {
-            of_setting(machine, &unit, setting, path, mentions);
-            made.extend(made_by(setting));
-        }
-    }
-    made
-}
-
-/// A unit with what is laid over it.
-struct Unit<'a> {
-    settings: Vec<(&'a TreePath, Setting)>,
-    /// Whether all of its command lines are known.
-    is_whole: bool,
-}
-
-impl<'a> Unit<'a> {
-    fn read(machine: &Machine<'a>, name: &str, files: &[&'a TreePath]) -> Unit<'a> {
-        let mut unit = Unit { settings: Vec::new(), is_whole: files.iter().any(|path| path.name() == name) };
-        for path in files {
-            for setting in machine.text(path).map(|text| read(&text)).unwrap_or_default() {
-                if setting.value.is_empty() {
-                    // What is empty takes back what was said before.
-                    unit.settings.retain(|(_, before)| before.key != setting.key);
-                    unit.is_whole |= setting.key == "ExecStart";
-                } else {
-                    unit.settings.push((path, setting));
-                }
-            }
-        }
-        unit
-    }
-
-    /// Whether a command line has the words of a variable as its own.
-    fn uses(&self, variable: &str) -> bool {
-        let names = |value: &str| {
-            let named = |rest: &str| {
-                let rest = rest.strip_prefix('{').unwrap_or(rest);
-                rest.strip_prefix(variable)
-                    .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
-            };
-            value.split('$').skip(1).any(named)
-        };
-        let mut lines = self.settings.iter().filter(|(_, setting)| is_command(&setting.key));
-        !self.is_whole || lines.any(|(_, setting)| names(&setting.value))
-    }
-}
-
 fn of_setting<'a>(
     machine: &Machine<'a>,
     unit: &Unit<'a>,
@@ -190,12 +183,13 @@ fn of_setting<'a>(
     path: &'a TreePath,
     mentions: &mut Mentions<'a>,
 ) {
-    let at = (path, Some(setting.line));
+    let at = Mention { file: path, line: setting.line, is_needed: false };
     match setting.key.as_str() {
         key if is_command(key) => of_command(&setting.value, at, mentions),
         "Environment" => words(&setting.value).iter().for_each(|word| of_variable(unit, word, at, mentions)),
         "WorkingDirectory" | "ReadWritePaths" | "ReadOnlyPaths" | "BindPaths" | "BindReadOnlyPaths" => {
             // What begins with `-` may be missing.
+            let at = Mention { is_needed: true, ..at };
             words(&setting.value).iter().for_each(|word| mentions.note(word.split(':').next().unwrap_or_default(), at));
         }
         "EnvironmentFile" => {
@@ -205,7 +199,7 @@ fn of_setting<'a>(
             };
             let text = machine.text(file).unwrap_or_default();
             for (line, text) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim_start().starts_with('#')) {
-                of_variable(unit, text, (file, Some(line)), mentions);
+                of_variable(unit, text, Mention { file, line, is_needed: false }, mentions);
             }
         }
         _ => {}
@@ -217,15 +211,9 @@ fn of_setting<'a>(
 fn of_command<'a>(line: &str, at: Mention<'a>, mentions: &mut Mentions<'a>) {
     let (prefixes, words) = command(line);
     let program = words.first().and_then(|word| word.rsplit('/').next()).unwrap_or_default();
-    if !prefixes.contains('-') && !MAKERS.contains(&program) && !INDIFFERENT.contains(&program) {
+    if !prefixes.contains('-') && !needs_none(program) {
         words.iter().skip(1).for_each(|word| mentions.note(word, at));
     }
-}
-
-/// The prefixes of a command line (systemd.service(5), table "Special executable prefixes"), and its words.
-fn command(line: &str) -> (&str, Vec<String>) {
-    let rest = line.trim_start_matches(['@', '-', ':', '+', '!', '|']);
-    (line.strip_suffix(rest).unwrap_or_default(), words(rest))
 }
 
 /// `NAME=VALUE`: of a variable that no command line has, a program may still read a path.
@@ -238,34 +226,11 @@ fn of_variable<'a>(unit: &Unit<'a>, assignment: &str, at: Mention<'a>, mentions:
     }
 }
 
-/// What is there because of a setting: what systemd makes before a unit starts (systemd.exec(5), "StateDirectory="), what
-/// its own commands make, and what it asks for before it starts at all (systemd.unit(5), "ConditionPathExists=").
-fn made_by(setting: &Setting) -> Vec<TreePath> {
-    let above = match setting.key.as_str() {
-        "StateDirectory" => "var/lib",
-        "CacheDirectory" => "var/cache",
-        "LogsDirectory" => "var/log",
-        "ConfigurationDirectory" => "etc",
-        key if key.starts_with("ConditionPath") || key.starts_with("ConditionFile") => {
-            return named(setting.value.trim_start_matches('|')).into_iter().collect();
-        }
-        key if is_command(key) => {
-            let (_, words) = command(&setting.value);
-            let program = words.first().and_then(|word| word.rsplit('/').next()).unwrap_or_default();
-            let made = words.iter().skip(1).filter(|_| MAKERS.contains(&program));
-            return made.filter_map(|word| named(word)).collect();
-        }
-        _ => return Vec::new(),
-    };
-    let names = words(&setting.value).into_iter();
-    names.filter_map(|name| TreePath::from_relative(&format!("{above}/{name}")).ok()).collect()
-}
-
 /// What configurations name, but for objects of a cluster: what those name is in pods.
 fn of_documents<'a>(machine: &Machine<'a>, mentions: &mut Mentions<'a>) {
     for document in &machine.documents {
         let nodes = document.read.as_ref().as_ref().map_or(&[][..], Vec::as_slice);
-        for node in nodes.iter().filter(|node| kind_of(node).is_none()) {
+        for node in nodes.iter().filter(|node| !is_of_cluster(node)) {
             of_node(node, document.path, mentions);
         }
     }
@@ -277,10 +242,10 @@ fn of_node<'a>(node: &Node, path: &'a TreePath, mentions: &mut Mentions<'a>) {
         node.fields().iter().for_each(|(_, value)| of_node(value, path, mentions));
         return;
     };
-    mentions.note(text, (path, Some(node.line)));
+    mentions.note(text, Mention { file: path, line: node.line, is_needed: false });
 }
 
-/// The path that a word is, or has as a flag's value; none if it is none, or if the machine alone knows which it is.
+/// The path that a word is, or has as a flag's value; none if it is none, such as a pattern, or if the machine alone knows which it is.
 pub fn named(word: &str) -> Option<TreePath> {
     let value = match word.strip_prefix('-') {
         Some(_) => word.split_once('=')?.1,
@@ -288,7 +253,7 @@ pub fn named(word: &str) -> Option<TreePath> {
     };
     let value = value.trim_end_matches('/');
     let first = value.strip_prefix('/')?.split('/').next()?;
-    let is_plain = !value.contains(|c: char| c.is_whitespace() || "*?[]{}$%:,;|&<>()'\"\\`".contains(c));
+    let is_plain = !value.contains(|c: char| c.is_whitespace() || "*?[]{}^$+=#%:,;|&<>()'\"\\`".contains(c));
     (is_plain && ROOTS.contains(&first)).then(|| value.parse().ok()).flatten()
 }
 
@@ -319,6 +284,8 @@ mod tests {
             "/etc/../x",
             "/etc/a b",
             "--a=b=/etc/x",
+            "/var/lib/.+/x",
+            "/etc/x$",
         ] {
             assert_eq!(named(word), None, "{word}");
         }

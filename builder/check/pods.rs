@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::finding::{Findings, Spot};
 use super::kinds::{kind_of, objects};
-use super::paths::{is_nowhere, named};
+use super::made::Made;
+use super::paths::{PATH_UNMADE, is_nowhere, is_of, is_unmade, is_written, named};
 use super::rule::{Rule, Severity};
-use super::subject::{Found, Machine};
+use super::subject::{Found, Machine, is_running};
 use crate::document::yaml::Node;
-use crate::tree::TreePath;
+use crate::tree::{self, TreePath};
 
 /// A path of the machine that a pod needs.
 pub const POD_HOST_PATH: Rule = Rule {
@@ -38,9 +39,17 @@ pub const POD_VOLUME_UNUSED: Rule = Rule {
 pub const POD_PATH: Rule = Rule {
     id: "pod-path",
     severity: Severity::Error,
-    finds: "a path that a pod's command names, and that is under no mount, or not on the machine below the mount",
+    finds: "a path that a pod's command names, and that is on the machine and under no mount, or not on the machine below the mount",
     fate: "the program in the container ends at once (no such file or directory), and is started again and again",
     remedy: "mount the path, bring the file, or say with [[provides]] who makes it when the machine runs",
+};
+/// A path that perhaps the image has.
+pub const POD_PATH_UNMOUNTED: Rule = Rule {
+    id: "pod-path-unmounted",
+    severity: Severity::Warning,
+    finds: "a path below /etc, or of a directory of the machine, that a pod's command names, and that is under no mount",
+    fate: "the program in the container finds what its image has there, or nothing (no such file or directory)",
+    remedy: "mount the path, or accept this if the image has it",
 };
 /// A probe of a port without a number.
 pub const POD_PROBE_PORT: Rule = Rule {
@@ -55,13 +64,14 @@ pub const POD_PROBE_PORT: Rule = Rule {
 struct Pod<'a> {
     machine: &'a Machine<'a>,
     path: &'a TreePath,
+    made: &'a Made,
     name: &'a str,
     volumes: BTreeMap<&'a str, &'a Node>,
 }
 
 /// Looks at every pod of a machine that is an object of a file of its own, and at what other objects make pods of. What was
 /// told to be missing is not told again.
-pub fn check(machine: &Machine<'_>, told: &mut BTreeSet<TreePath>, findings: &mut Findings) {
+pub fn check(machine: &Machine<'_>, made: &Made, told: &mut BTreeSet<TreePath>, findings: &mut Findings) {
     for document in &machine.documents {
         let nodes = document.read.as_ref().as_ref().map_or(&[][..], Vec::as_slice);
         for object in nodes.iter().flat_map(objects).filter(|object| kind_of(object).is_some()) {
@@ -72,7 +82,7 @@ pub fn check(machine: &Machine<'_>, told: &mut BTreeSet<TreePath>, findings: &mu
             let volumes = spec.list("volumes").iter();
             let volumes = volumes.filter_map(|volume| Some((volume.text("name")?, volume))).chain(claims).collect();
             let name = object.at(&["metadata", "name"]).and_then(Node::as_text).unwrap_or("without a name");
-            let pod = Pod { machine, path: document.path, name, volumes };
+            let pod = Pod { machine, path: document.path, made, name, volumes };
             look(&pod, spec, findings);
             // The others run on any machine.
             if is_pod {
@@ -117,6 +127,11 @@ impl<'a> Pod<'a> {
     fn at(&self, node: &Node) -> Spot<'a> {
         Spot { machine: self.machine, path: self.path, line: Some(node.line) }
     }
+
+    /// Whether the machine has no such path, and nothing makes it.
+    fn lacks(&self, path: &TreePath) -> bool {
+        !self.made.has(path) && is_nowhere(self.machine, path)
+    }
 }
 
 /// The types that must be there before the pod (kubernetes.io, "hostPath volume types"); an empty one asks nothing.
@@ -132,7 +147,7 @@ fn host_path(pod: &Pod<'_>, name: &str, volume: &Node, told: &mut BTreeSet<TreeP
     };
     let says = match pod.machine.find(&path) {
         Found::Bundle(_, entry) if Some(entry.node.name()) != wanted => format!("is a {}", entry.node.name()),
-        Found::Missing(_) if !kind.ends_with("OrCreate") && is_nowhere(pod.machine, &path) => "is nowhere".to_owned(),
+        Found::Missing(_) if !kind.ends_with("OrCreate") && pod.lacks(&path) => "is nowhere".to_owned(),
         _ => return,
     };
     let says = format!("the pod {} has the volume `{name}` of type {kind} from {path}, which {says}", pod.name);
@@ -161,31 +176,63 @@ fn words(pod: &Pod<'_>, container: &Node, told: &mut BTreeSet<TreePath>, finding
     let command = container.list("command").iter().skip(1);
     for word in command.chain(container.list("args")) {
         let Some(path) = word.as_text().and_then(named) else { continue };
-        let says = match on_machine(pod, container, &path) {
-            Seen::Nowhere if told.insert(path.clone()) => format!("names {path}, which no volume of it holds"),
-            Seen::At(host) if is_nowhere(pod.machine, &host) && told.insert(host.clone()) => {
-                let is_same = host == path;
-                let host = if is_same { String::new() } else { format!(" ({host} of the machine)") };
-                format!("names {path}{host}, which is nowhere")
+        let (rule, says) = match on_machine(pod, container, &path) {
+            Seen::Unmounted => {
+                let Some(rule) = unmounted(pod.machine, &path).filter(|_| told.insert(path.clone())) else { continue };
+                (rule, format!("names {path}, which no volume of it holds"))
             }
-            Seen::At(_) | Seen::Nowhere | Seen::Unknown => continue,
+            Seen::At { host, may_be_made } if pod.lacks(&host) && told.insert(host.clone()) => {
+                let on_host = if host == path { String::new() } else { format!(" ({host} of the machine)") };
+                let rule = if may_be_made { &PATH_UNMADE } else { &POD_PATH };
+                (rule, format!("names {path}{on_host}, which is nowhere"))
+            }
+            Seen::At { .. } | Seen::Unknown => continue,
         };
-        findings.add(&POD_PATH, pod.at(word), format!("the pod {} {says}", pod.name));
+        findings.add(rule, pod.at(word), format!("the pod {} {says}", pod.name));
+    }
+}
+
+/// What is wrong with a path that no volume holds. What the machine brings there is meant to be mounted; otherwise the image
+/// may have it.
+fn unmounted(machine: &Machine<'_>, path: &TreePath) -> Option<&'static Rule> {
+    // Programs, and what most images have.
+    const OF_IMAGES: [&str; 9] = [
+        "etc/group",
+        "etc/localtime",
+        "etc/nsswitch.conf",
+        "etc/os-release",
+        "etc/passwd",
+        "etc/pki/ca-trust",
+        "etc/pki/tls",
+        "etc/ssl/certs",
+        "usr/share/zoneinfo",
+    ];
+    if path.parent().is_some_and(|parent| parent.name().ends_with("bin")) || is_of(&OF_IMAGES, path) {
+        return None;
+    }
+    let is_provided = || machine.plan.provides.iter().any(|provision| provision.paths.contains(path));
+    match machine.find(path) {
+        Found::Bundle(_, entry) if matches!(entry.node, tree::Node::File(_)) => Some(&POD_PATH),
+        Found::Provided if is_provided() => Some(&POD_PATH),
+        // One that is declared, and not only above another.
+        Found::Bundle(..) if machine.place(path).is_some() => Some(&POD_PATH_UNMOUNTED),
+        _ => path.as_str().starts_with("etc/").then_some(&POD_PATH_UNMOUNTED),
     }
 }
 
 /// What a path in a container is.
 enum Seen {
-    /// A path of the machine.
-    At(TreePath),
+    /// A path of the machine, and whether the container or what starts it may make it.
+    At { host: TreePath, may_be_made: bool },
     /// Not mounted: at most the image has it.
-    Nowhere,
+    Unmounted,
     /// In another kind of volume, or made by the container's runtime.
     Unknown,
 }
 
 fn on_machine(pod: &Pod<'_>, container: &Node, path: &TreePath) -> Seen {
-    const MADE: [&str; 4] = ["dev", "proc", "sys", "tmp"];
+    // By the container's runtime, as what is made on a machine.
+    const MADE: [&str; 3] = ["etc/hostname", "etc/hosts", "etc/resolv.conf"];
     let text = path.to_string();
     let below = |mount: &Node| {
         let place = mount.text("mountPath")?.trim_end_matches('/');
@@ -195,8 +242,7 @@ fn on_machine(pod: &Pod<'_>, container: &Node, path: &TreePath) -> Seen {
     let mounts = container.list("volumeMounts").iter();
     let nearest = mounts.filter_map(|mount| Some((below(mount)?, mount))).max_by_key(|((length, _), _)| *length);
     let Some(((_, rest), mount)) = nearest else {
-        let first = path.as_str().split('/').next().unwrap_or_default();
-        return if MADE.contains(&first) { Seen::Unknown } else { Seen::Nowhere };
+        return if is_running(path) || is_of(&MADE, path) { Seen::Unknown } else { Seen::Unmounted };
     };
     let volume = mount.text("name").and_then(|name| pod.volumes.get(name));
     let Some(source) = volume.and_then(|volume| volume.get("hostPath")) else { return Seen::Unknown };
@@ -206,9 +252,14 @@ fn on_machine(pod: &Pod<'_>, container: &Node, path: &TreePath) -> Seen {
     if rest.is_empty() && is_made || mount.get("subPathExpr").is_some() {
         return Seen::Unknown;
     }
-    let host = source.text("path").unwrap_or_default().trim_end_matches('/');
+    let root = source.text("path").unwrap_or_default().trim_end_matches('/');
     let inside = mount.text("subPath").map_or(String::new(), |inside| format!("/{inside}"));
-    format!("{host}{inside}{rest}").parse().map_or(Seen::Unknown, Seen::At)
+    let Ok(host) = format!("{root}{inside}{rest}").parse::<TreePath>() else { return Seen::Unknown };
+    // The directory of the volume is made with the pod.
+    let is_in_made = kind == "DirectoryOrCreate" && host.parent().is_some_and(|parent| parent.to_string() == root);
+    let is_writable = mount.text("readOnly") != Some("true");
+    let may_be_made = is_writable && is_written(&host) && (is_in_made || is_unmade(pod.machine, pod.made, &host));
+    Seen::At { host, may_be_made }
 }
 
 fn probes(pod: &Pod<'_>, container: &Node, findings: &mut Findings) {

@@ -6,6 +6,7 @@ use std::io::Read;
 use zeroize::Zeroizing;
 
 use super::documents::{self, Document};
+use super::paths::{is_everywhere, is_of};
 use crate::build::base::{Knowledge, Thing};
 use crate::build::{NodePlan, Plan, programs};
 use crate::digest::Digest;
@@ -63,7 +64,7 @@ pub struct Machine<'a> {
 pub enum Found<'a> {
     /// It is in the bundle, here.
     Bundle(TreePath, &'a Entry),
-    /// The base has it.
+    /// The base has it, or every base if there is none to look into.
     Base,
     /// An overlay says that it is there.
     Provided,
@@ -172,6 +173,7 @@ impl<'a> Machine<'a> {
             _ if self.is_provided(path) => Found::Provided,
             _ if is_running(path) => Found::Running,
             Knowledge::Not => Found::Unknown,
+            Knowledge::None if is_everywhere(path) => Found::Base,
             _ => Found::Missing(path.clone()),
         })
     }
@@ -236,9 +238,6 @@ fn led(link: &TreePath, target: &str, path: &TreePath) -> Option<TreePath> {
 }
 
 /// Whether the kernel or systemd makes it on every machine (file-hierarchy(7)): what lies there is nobody's file.
-fn is_running(path: &TreePath) -> bool {
-    const MADE: [&str; 7] = ["dev", "proc", "run", "sys", "tmp", "var/run", "var/tmp"];
-    let is_below =
-        |made: &&str| path.as_str().strip_prefix(*made).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    MADE.iter().any(is_below)
+pub fn is_running(path: &TreePath) -> bool {
+    is_of(&["dev", "proc", "run", "sys", "tmp", "var/run", "var/tmp"], path)
 }

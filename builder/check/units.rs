@@ -137,16 +137,23 @@ pub fn is_unit(path: &TreePath) -> bool {
     }
 }
 
+/// What changes how a program is started (systemd.service(5), table "Special executable prefixes").
+const PREFIXES: [char; 6] = ['@', '-', ':', '+', '!', '|'];
+
 /// The program of a command line, if it is not the machine alone that knows it.
 pub fn started(value: &str) -> Option<String> {
-    // Prefixes that change how it is started (systemd.service(5), table "Special executable prefixes").
-    let words = words(value.trim_start_matches(['@', '-', ':', '+', '!', '|']));
+    let words = words(value.trim_start_matches(PREFIXES));
     words.into_iter().next().filter(|word| !word.contains(['%', '$']))
 }
 
 /// The first word of a command line is there, and can be executed. `searched` are the directories that the unit adds to the
 /// PATH (systemd.exec(5), "ExecSearchPath=").
 fn program(value: &str, searched: &[&str], spot: Spot<'_>, findings: &mut Findings) {
+    let bare = value.trim_start_matches(PREFIXES);
+    // systemd goes on without what begins with `-`, whether it fails or is not there.
+    if value.strip_suffix(bare).is_some_and(|prefix| prefix.contains('-')) {
+        return;
+    }
     let Some(first) = started(value) else { return };
     let machine = spot.machine;
     if !first.starts_with('/') {

@@ -22,7 +22,7 @@ const MOST_SAID: u64 = 1 << 20;
 /// How much it may write, in bytes: all that it can write to is in memory.
 const MOST_WRITTEN: u64 = 16 << 20;
 /// Limits that the sandbox itself has none for, as a shell sets them: 8 GiB of address space, of which programs of Go reserve
-/// much and use little, files of 32 MiB, and 4096 processes of the user (what bash calls -u others call -p). A limit that is lower already stays.
+/// much and use little, and 4096 processes of the user (what bash calls -u others call -p). A limit that is lower already stays.
 const LIMITS: &str =
     "ulimit -v 8388608; ulimit -f 65536; ulimit -u 4096 2>/dev/null || ulimit -p 4096 2>/dev/null; exec \"$@\"";
 /// Who it is, inside and, if we are root, outside: nobody.

@@ -10,7 +10,7 @@ use crate::tree::{Entry, Node, Secrecy, TreePath};
 /// A script that nothing can read.
 pub const SCRIPT_INTERPRETER: Rule = Rule {
     id: "script-interpreter",
-    severity: Severity::Error,
+    severity: Severity::Warning,
     finds: "a script that the machine starts, whose first line names an interpreter which nothing brings",
     fate: "it cannot be started: no such file or directory, though the script is there",
     remedy: "bring the interpreter, name one that is there, or say with [[provides]] who has it",

@@ -39,6 +39,7 @@ const ONE: &str = "summary = \"x\"\n[[files]]\npath = \"/etc/tool/name\"\nuid = 
 /// What a small system has.
 fn system() -> Vec<(&'static str, Member)> {
     vec![
+        ("bin", Member::symlink("usr/bin")),
         ("etc", Member::directory(0o755)),
         ("etc/group", Member::file("root:x:0:\ntools:x:8:\n")),
         ("etc/passwd", Member::file("root:x:0:0::/:/bin/sh\ntool:x:7:8::/:/bin/sh\n")),
@@ -131,6 +132,7 @@ fn a_root_file_system_becomes_an_initrd() {
     assert_eq!(
         listed(&project, base),
         [
+            "lrwxrwxrwx 0 0 bin -> usr/bin",
             "drwxr-xr-x 0 0 boot",
             "drwxr-xr-x 0 0 dev",
             "drwxr-xr-x 0 0 etc",

@@ -1,9 +1,10 @@
 //! Symbolic links that lead nowhere.
 
 use super::finding::{Findings, Spot};
-use super::made::{Made, Unit};
+use super::made::Made;
 use super::rule::{Rule, Severity};
 use super::subject::{Cluster, Found};
+use super::whole::Unit;
 use crate::tree::Node;
 
 /// A link of the bundle that leads to nothing.

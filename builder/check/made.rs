@@ -1,11 +1,12 @@
 //! What is made on a machine before it is needed: by systemd for its units, by their commands, and as tmpfiles.d says.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::paths::named;
 use super::subject::Machine;
-use super::unit::{Setting, read, words};
-use super::units::{is_command, is_unit};
+use super::unit::{Setting, words};
+use super::units::is_command;
+use super::whole::Unit;
 use crate::tree::TreePath;
 
 /// Programs that make the files and directories that they are given.
@@ -14,69 +15,6 @@ const MAKERS: [&str; 5] = ["install", "ln", "mkdir", "tee", "touch"];
 const COPIERS: [&str; 2] = ["cp", "mv"];
 /// Programs that run the commands which they are given in one word.
 const SHELLS: [&str; 4] = ["ash", "bash", "dash", "sh"];
-
-/// A unit with what is laid over it.
-pub struct Unit<'a> {
-    /// Its settings, each with its file.
-    pub settings: Vec<(&'a TreePath, Setting)>,
-    /// Whether all of its command lines are known.
-    is_whole: bool,
-}
-
-impl<'a> Unit<'a> {
-    /// The units of a machine's bundle.
-    pub fn all(machine: &Machine<'a>) -> Vec<Unit<'a>> {
-        let mut units: BTreeMap<String, Vec<&'a TreePath>> = BTreeMap::new();
-        for path in machine.plan.tree.iter().map(|(path, _)| path).filter(|path| is_unit(path)) {
-            let directory = path.parent();
-            let directory = directory.as_ref().map_or("", TreePath::name);
-            let unit = directory.strip_suffix(".d").unwrap_or(path.name());
-            units.entry(unit.to_owned()).or_default().push(path);
-        }
-        let read = |(name, mut files): (String, Vec<&'a TreePath>)| {
-            // The unit itself first, then what is laid over it, by name (systemd.unit(5)).
-            files.sort_by_key(|path| (path.name() != name, path.name().to_owned()));
-            Unit::read(machine, &name, &files)
-        };
-        units.into_iter().map(read).collect()
-    }
-
-    fn read(machine: &Machine<'a>, name: &str, files: &[&'a TreePath]) -> Unit<'a> {
-        let mut unit = Unit { settings: Vec::new(), is_whole: files.iter().any(|path| path.name() == name) };
-        for path in files {
-            for setting in machine.text(path).map(|text| read(&text)).unwrap_or_default() {
-                if setting.value.is_empty() {
-                    // What is empty takes back what was said before.
-                    unit.settings.retain(|(_, before)| before.key != setting.key);
-                    unit.is_whole |= setting.key == "ExecStart";
-                } else {
-                    unit.settings.push((path, setting));
-                }
-            }
-        }
-        unit
-    }
-
-    /// Whether a command line has the words of a variable as its own.
-    pub fn uses(&self, variable: &str) -> bool {
-        let names = |value: &str| {
-            let named = |rest: &str| {
-                let rest = rest.strip_prefix('{').unwrap_or(rest);
-                rest.strip_prefix(variable)
-                    .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
-            };
-            value.split('$').skip(1).any(named)
-        };
-        let mut lines = self.settings.iter().filter(|(_, setting)| is_command(&setting.key));
-        !self.is_whole || lines.any(|(_, setting)| names(&setting.value))
-    }
-
-    /// Whether it sees other files than the machine's (systemd.exec(5), "RootDirectory=").
-    pub fn has_own_root(&self) -> bool {
-        let is_root = |key: &str| matches!(key, "RootDirectory" | "RootImage");
-        self.settings.iter().any(|(_, setting)| is_root(&setting.key) && setting.value != "/")
-    }
-}
 
 /// What is made on a machine.
 #[derive(Default)]
@@ -91,8 +29,8 @@ impl Made {
     /// What the units of a machine and its tmpfiles.d make.
     pub fn of(machine: &Machine<'_>, units: &[Unit<'_>]) -> Made {
         let mut made = Made::default();
-        for (_, setting) in units.iter().flat_map(|unit| &unit.settings) {
-            made.by_setting(setting);
+        for said in units.iter().flat_map(|unit| &unit.settings) {
+            made.by_setting(&said.setting);
         }
         let is_list = |path: &&TreePath| path.parent().is_some_and(|parent| parent.name() == "tmpfiles.d");
         for path in machine.plan.tree.iter().map(|(path, _)| path).filter(is_list) {

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::documents::is_of_cluster;
 use super::finding::{Findings, Spot};
-use super::made::{Made, Unit, command, needs_none};
+use super::made::{Made, command, needs_none};
 use super::pods;
 use super::rule::{Rule, Severity};
 use super::subject::{Cluster, Found, Machine};
-use super::unit::{Setting, words};
+use super::unit::words;
 use super::units::is_command;
+use super::whole::{Said, Unit};
 use crate::document::yaml::Node;
 use crate::tree::{self, TreePath};
 
@@ -118,7 +119,7 @@ pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
         let made = Made::of(machine, &units);
         let mut mentions = Mentions::default();
         for unit in units.iter().filter(|unit| !unit.has_own_root()) {
-            unit.settings.iter().for_each(|(path, setting)| of_setting(machine, unit, setting, path, &mut mentions));
+            unit.settings.iter().for_each(|said| of_setting(machine, unit, said, &mut mentions));
         }
         of_documents(machine, &mut mentions);
         let mut told = BTreeSet::new();
@@ -179,8 +180,7 @@ pub fn is_nowhere(machine: &Machine<'_>, path: &TreePath) -> bool {
 fn of_setting<'a>(
     machine: &Machine<'a>,
     unit: &Unit<'a>,
-    setting: &Setting,
-    path: &'a TreePath,
+    Said { path, setting }: &Said<'a>,
     mentions: &mut Mentions<'a>,
 ) {
     let at = Mention { file: path, line: setting.line, is_needed: false };

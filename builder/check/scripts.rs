@@ -4,13 +4,13 @@ use super::finding::{Findings, Spot};
 use super::rule::{Rule, Severity};
 use super::subject::{Cluster, Found, Machine};
 use super::units::{is_command, started};
-use super::whole;
+use super::whole::Unit;
 use crate::tree::{Entry, Node, Secrecy, TreePath};
 
 /// A script that nothing can read.
 pub const SCRIPT_INTERPRETER: Rule = Rule {
     id: "script-interpreter",
-    severity: Severity::Warning,
+    severity: Severity::Error,
     finds: "a script that the machine starts, whose first line names an interpreter which nothing brings",
     fate: "it cannot be started: no such file or directory, though the script is there",
     remedy: "bring the interpreter, name one that is there, or say with [[provides]] who has it",
@@ -21,12 +21,8 @@ pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
     // Of a base that is not known, nobody can tell what it has.
     for machine in cluster.machines.iter().filter(|machine| machine.plan.base.facts().is_some()) {
         let mut programs: Vec<TreePath> = TreePath::from_relative("init").into_iter().collect();
-        for files in whole::files(machine).into_values() {
-            let settings = whole::settings(machine, &files);
-            if whole::has_own_root(&settings) {
-                continue;
-            }
-            let commands = settings.iter().filter(|said| is_command(&said.setting.key));
+        for unit in Unit::all(machine).iter().filter(|unit| !unit.has_own_root()) {
+            let commands = unit.settings.iter().filter(|said| is_command(&said.setting.key));
             programs.extend(commands.filter_map(|said| started(&said.setting.value)?.parse().ok()));
         }
         for path in &programs {

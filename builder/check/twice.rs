@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::finding::{Findings, Spot};
 use super::rule::{Rule, Severity};
 use super::subject::{Cluster, Machine};
-use super::unit::{read, words};
-use super::whole;
+use super::unit::words;
+use super::whole::{Said, Unit};
 use crate::tree::TreePath;
 
 /// A flag that is said in two places.
@@ -28,8 +28,8 @@ struct Service<'a> {
 /// Looks at every service of the bundle.
 pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
     for machine in &cluster.machines {
-        for (_, files) in whole::files(machine).into_iter().filter(|(name, _)| name.ends_with(".service")) {
-            let service = Service::of(machine, &files);
+        for unit in Unit::all(machine).iter().filter(|unit| unit.name.ends_with(".service")) {
+            let service = Service::of(machine, unit);
             for (command, path, line) in &service.commands {
                 for says in service.twice(command) {
                     let says = format!("{path} starts a program that has {says}");
@@ -41,28 +41,19 @@ pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
 }
 
 impl<'a> Service<'a> {
-    fn of(machine: &Machine<'_>, files: &[&'a TreePath]) -> Service<'a> {
+    fn of(machine: &Machine<'_>, unit: &Unit<'a>) -> Service<'a> {
         let (mut service, mut from_files) = (Service::default(), BTreeMap::new());
-        for path in files {
-            for setting in read(&machine.text(path).unwrap_or_default()) {
-                let (key, value) = (setting.key.as_str(), setting.value);
-                match (key, value.is_empty()) {
-                    // What is empty takes back what was said (systemd.service(5)).
-                    ("ExecStart", true) => service.commands.clear(),
-                    ("ExecStart", false) => service.commands.push((value, path, setting.line)),
-                    ("Environment", true) => service.variables.clear(),
-                    ("Environment", false) => {
-                        let assigned = words(&value).into_iter();
-                        service.variables.extend(assigned.filter_map(|word| assignment(&word)));
-                    }
-                    ("EnvironmentFile", true) => from_files.clear(),
-                    ("EnvironmentFile", false) => {
-                        let file = value.trim_start_matches('-').parse::<TreePath>().ok();
-                        let text = file.and_then(|file| machine.text(&file)).unwrap_or_default();
-                        from_files.extend(variables(&text));
-                    }
-                    _ => {}
+        for Said { path, setting } in &unit.settings {
+            let value = &setting.value;
+            match setting.key.as_str() {
+                "ExecStart" => service.commands.push((value.clone(), path, setting.line)),
+                "Environment" => service.variables.extend(words(value).iter().filter_map(|word| assignment(word))),
+                "EnvironmentFile" => {
+                    let file = value.trim_start_matches('-').parse::<TreePath>().ok();
+                    let text = file.and_then(|file| machine.text(&file)).unwrap_or_default();
+                    from_files.extend(variables(&text));
                 }
+                _ => {}
             }
         }
         service.variables.append(&mut from_files);

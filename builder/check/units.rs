@@ -7,7 +7,7 @@ use super::mounts::may_be_mounted;
 use super::rule::{Rule, Severity};
 use super::subject::{Cluster, Found, Machine};
 use super::unit::{Setting, words};
-use super::whole;
+use super::whole::{Said, Unit};
 use crate::overlay::units::template;
 use crate::tree::{Node, TreePath};
 
@@ -75,16 +75,12 @@ pub const UNIT_WANTED: Rule = Rule {
 /// Looks at every unit and drop-in of the bundle.
 pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
     for machine in &cluster.machines {
-        for files in whole::files(machine).into_values() {
-            let settings = whole::settings(machine, &files);
-            let searched: Vec<&str> = settings
-                .iter()
-                .filter(|said| said.setting.key == "ExecSearchPath")
-                .flat_map(|said| said.setting.value.split(':'))
-                .collect();
+        for unit in Unit::all(machine) {
+            let searched = unit.settings.iter().filter(|said| said.setting.key == "ExecSearchPath");
+            let searched: Vec<&str> = searched.flat_map(|said| said.setting.value.split(':')).collect();
             // Of what a unit with a root of its own starts, nothing is known.
-            let is_known = |key: &str| !is_command(key) || !whole::has_own_root(&settings);
-            for whole::Said { path, setting } in settings.iter().filter(|said| is_known(&said.setting.key)) {
+            let is_known = |key: &str| !is_command(key) || !unit.has_own_root();
+            for Said { path, setting } in unit.settings.iter().filter(|said| is_known(&said.setting.key)) {
                 let spot = Spot { machine, path, line: Some(setting.line) };
                 look(setting, &searched, spot, findings);
             }

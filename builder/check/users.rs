@@ -7,7 +7,7 @@ use super::rule::{Rule, Severity};
 use super::subject::{Cluster, Machine};
 use super::unit::words;
 use super::units::{has_unit, is_unit};
-use super::whole::{self, Said};
+use super::whole::{Said, Unit};
 use crate::build::base::Facts;
 use crate::tree::TreePath;
 
@@ -41,9 +41,7 @@ pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
             }
         }
         let Some(names) = Names::of(machine) else { continue };
-        for files in whole::files(machine).into_values() {
-            names.look(&whole::settings(machine, &files), machine, findings);
-        }
+        Unit::all(machine).iter().for_each(|unit| names.look(unit, machine, findings));
     }
 }
 
@@ -114,13 +112,13 @@ impl Names {
         }
     }
 
-    fn look(&self, settings: &[Said<'_>], machine: &Machine<'_>, findings: &mut Findings) {
+    fn look(&self, unit: &Unit<'_>, machine: &Machine<'_>, findings: &mut Findings) {
         // What is dynamic is made with the unit.
-        if whole::last(settings, "DynamicUser").is_some_and(|said| whole::is_true(&said.setting.value)) {
+        if unit.is_true("DynamicUser") {
             return;
         }
-        let own = ["User", "Group"].into_iter().filter_map(|key| whole::last(settings, key));
-        let more = settings.iter().filter(|said| said.setting.key == "SupplementaryGroups");
+        let own = ["User", "Group"].into_iter().filter_map(|key| unit.last(key));
+        let more = unit.settings.iter().filter(|said| said.setting.key == "SupplementaryGroups");
         for Said { path, setting } in own.chain(more) {
             let (what, known) = if setting.key == "User" { ("user", &self.users) } else { ("group", &self.groups) };
             let is_known = |name: &str| name.parse::<u32>().is_ok() || name.contains('%') || known.contains(name);

@@ -3,12 +3,15 @@
 //! run at all.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read, Seek, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+
+use rustix::fs::MemfdFlags;
 
 use crate::disk;
 use crate::epoch;
@@ -35,7 +38,6 @@ const DEVICES: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random"
 const PLACE: &str = "/program";
 
 /// What is run.
-#[derive(Debug)]
 pub enum Inside<'a> {
     /// One program and nothing else; it gets a copy.
     Program {
@@ -57,7 +59,19 @@ pub enum Inside<'a> {
         program: &'a str,
         /// The directories below the root that it may write to.
         written: &'a [&'a str],
+        /// Files that lie there empty: the program reads what is given here, which is nowhere but in memory.
+        secrets: Vec<Hidden<'a>>,
     },
+}
+
+/// A file of a system that is on no disk.
+pub struct Hidden<'a> {
+    /// Its path from the root.
+    pub path: &'a str,
+    /// Its mode.
+    pub mode: u32,
+    /// What it has.
+    pub bytes: &'a [u8],
 }
 
 /// What a program said, and how it ended.
@@ -90,13 +104,16 @@ pub fn run(inside: Inside<'_>, words: &[String]) -> Result<Said> {
     // What bwrap itself has in its environment a program inside reads in /proc/1/environ.
     command.env_clear().args(["-c", LIMITS, "sh"]).arg(bwrap).args(walls());
     let is_system = matches!(inside, Inside::System { .. });
-    furnish(&mut command, inside);
+    // Until it has started: they are its own then.
+    let held = furnish(&mut command, inside)?;
     command.args(words).stdout(Stdio::piped()).stderr(Stdio::piped()).current_dir("/");
     if !is_system && rustix::process::geteuid().is_root() {
         // Root of this host is more than nobody even without its powers: limits and files are by number.
         command.uid(NOBODY).gid(NOBODY);
     }
-    finish(&mut command)
+    let running = Running::start(&mut command);
+    drop(held);
+    finish(running)
 }
 
 /// What holds for every program: no network, no other process, no power, an empty environment.
@@ -106,8 +123,9 @@ fn walls() -> Vec<String> {
     words.split_whitespace().map(str::to_owned).collect()
 }
 
-/// What it sees, and its first word.
-fn furnish(command: &mut Command, inside: Inside<'_>) {
+/// What it sees, and its first word. What comes back is open for it.
+fn furnish(command: &mut Command, inside: Inside<'_>) -> Result<Vec<File>> {
+    let mut held = Vec::new();
     let nobody = NOBODY.to_string();
     match inside {
         Inside::Program { file, name, libraries, emulator } => {
@@ -129,12 +147,18 @@ fn furnish(command: &mut Command, inside: Inside<'_>) {
             }
             command.arg(program);
         }
-        Inside::System { root, program, written } => {
+        Inside::System { root, program, written, secrets } => {
             command.args(["--uid", &nobody, "--gid", &nobody]).stdin(Stdio::null());
             // Some bind the ports of their configuration; there is nobody on this network to ask there.
             command.args(["--cap-add", "CAP_NET_BIND_SERVICE", "--ro-bind"]).arg(root).arg("/");
             for path in written {
                 command.arg("--bind").arg(root.join(path)).arg(format!("/{path}"));
+            }
+            for Hidden { path, mode, bytes } in secrets {
+                let file = in_memory(bytes)?;
+                let (number, mode) = (file.as_raw_fd().to_string(), format!("{mode:04o}"));
+                command.args(["--perms", &mode, "--ro-bind-data", &number, &format!("/{path}")]);
+                held.push(file);
             }
             // bwrap's own /dev comes with a second user namespace, in which the power over ports would be one over nothing.
             command.args(["--tmpfs", "/dev"]);
@@ -146,6 +170,16 @@ fn furnish(command: &mut Command, inside: Inside<'_>) {
             command.arg(program);
         }
     }
+    Ok(held)
+}
+
+/// A file that has no name (memfd_create(2)), to be read from its start by whom we start next.
+fn in_memory(bytes: &[u8]) -> Result<File> {
+    let failed = |error| Error::io("writing", "a file in memory", error);
+    let made = rustix::fs::memfd_create("secret", MemfdFlags::empty());
+    let mut file = File::from(made.map_err(|error| failed(error.into()))?);
+    file.write_all(bytes).and_then(|()| file.rewind()).map_err(failed)?;
+    Ok(file)
 }
 
 /// What is everywhere: processes of its own, and a little room that is gone afterwards.
@@ -156,9 +190,9 @@ fn scratch(command: &mut Command, room: &str) {
     command.args(["--remount-ro", "/", "--chdir", room]);
 }
 
-fn finish(command: &mut Command) -> Result<Said> {
+fn finish(running: io::Result<Running>) -> Result<Said> {
     let failed = |error| Error::io("running", "bwrap", error);
-    let mut running = Running::start(command).map_err(failed)?;
+    let mut running = running.map_err(failed)?;
     let (output, errors) = (gather(running.output()), gather(running.errors()));
     let status = running.wait_until(Some(Instant::now() + TIME)).map_err(failed)?;
     // With it ends everything that it started, and so what is read of it.

@@ -9,8 +9,9 @@ use crate::build::place::usual_directory;
 use crate::disk::{self, StagedDirectory};
 use crate::epoch;
 use crate::error::{Error, Result};
+use crate::sandbox::Hidden;
 use crate::store::Store;
-use crate::tree::{Blobs, Entry, Node, Tree, TreePath};
+use crate::tree::{Blobs, Content, Entry, Node, Secrecy, Tree, TreePath};
 
 /// What must be there for something to be mounted on it.
 const MOUNTED: [&str; 5] = ["dev", "proc", "run", "tmp", "var"];
@@ -63,7 +64,18 @@ fn is_beneath(path: &TreePath, top: &str) -> bool {
     path.as_str().strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Lays a tree; of a file for which `twin` has a path, only a name.
+/// The secret files of a machine's system, which lie there empty.
+pub fn secrets<'a>(machine: &'a Machine<'_>) -> Vec<Hidden<'a>> {
+    let secret = |(path, entry): (&'a TreePath, &'a Entry)| match &entry.node {
+        Node::File(Content::Inline(bytes)) if entry.secrecy == Secrecy::Secret => {
+            Some(Hidden { path: path.as_str(), mode: entry.mode, bytes })
+        }
+        _ => None,
+    };
+    machine.plan.tree.iter().filter_map(secret).collect()
+}
+
+/// Lays a tree; of a file for which `twin` has a path, only a name; of a secret one, nothing that it has.
 fn lay(tree: &Tree, to: &Path, blobs: &dyn Blobs, twin: &dyn Fn(&TreePath, &Entry) -> Option<PathBuf>) -> Result<()> {
     for (path, entry) in tree.iter().filter(|(path, _)| !LEFT_OUT.iter().any(|top| is_beneath(path, top))) {
         let at = to.join(path.as_str());
@@ -72,6 +84,7 @@ fn lay(tree: &Tree, to: &Path, blobs: &dyn Blobs, twin: &dyn Fn(&TreePath, &Entr
             Node::Symlink(target) => disk::lay::symlink(target, &at)?,
             Node::File(content) => match twin(path, entry) {
                 Some(twin) => disk::lay::link(&twin, &at)?,
+                None if entry.secrecy == Secrecy::Secret => drop(disk::lay::file(&at, entry.mode)?),
                 None => {
                     let mut file = disk::lay::file(&at, entry.mode)?;
                     let copied = io::copy(&mut content.open(blobs)?, &mut file);

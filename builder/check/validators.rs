@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use super::finding::{Finding, Findings};
 use super::rule::{Rule, Severity};
 use super::subject::{Cluster, Found, Machine, Programs};
-use super::system::{Laid, WRITTEN};
+use super::system::{Laid, WRITTEN, secrets};
 use crate::build::base::{Knowledge, Known, Rootfs};
 use crate::digest::{Digest, Hasher};
 use crate::disk::StagedDirectory;
@@ -131,7 +131,8 @@ fn judge(
         }
         let (program, words) = declared.run.split_first().ok_or_else(|| Error::bug("a check that runs nothing"))?;
         let root = assemble()?;
-        let said = sandbox::run(Inside::System { root: &root, program, written: &WRITTEN }, words)?;
+        let inside = Inside::System { root: &root, program, written: &WRITTEN, secrets: secrets(machine) };
+        let said = sandbox::run(inside, words)?;
         // By a signal, or since it could not be started: that says nothing of the files, and may not happen again.
         if said.code.is_none_or(|code| matches!(code, 126 | 127 | 129..=192)) {
             return Err(Error::environment(format!(

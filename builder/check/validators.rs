@@ -193,12 +193,35 @@ fn last_lines(said: &Said) -> String {
     }
 }
 
+/// A line without the date, the time or both at its start, if they are as logs have them: of digits in pairs (RFC 3339, or with
+/// slashes), in brackets or not. What else begins with digits is said.
 fn without_time(line: &str) -> &str {
     let line = line.trim();
-    match line.starts_with(|c: char| c.is_ascii_digit()) {
-        true => line.trim_start_matches(|c: char| c.is_ascii_digit() || "/:.-, ".contains(c)),
-        false => line,
-    }
+    let inside = line.strip_prefix('[');
+    let start = inside.unwrap_or(line);
+    let date = ["0000-00-00", "0000/00/00"].iter().find_map(|shape| behind(start, shape));
+    let time = behind(date.map_or(start, |rest| rest.strip_prefix(['T', ' ']).unwrap_or(rest)), "00:00:00");
+    let Some(rest) = time.map(without_zone).or(date) else { return line };
+    let rest = if inside.is_some() { rest.strip_prefix(']') } else { Some(rest) };
+    let rest = rest.map(|rest| rest.strip_prefix([':', ',']).unwrap_or(rest));
+    // What goes on is no time, such as an address.
+    rest.filter(|rest| rest.is_empty() || rest.starts_with([' ', '\t'])).map_or(line, str::trim_start)
+}
+
+/// What stands behind a time's parts of a second and its zone.
+fn without_zone(rest: &str) -> &str {
+    let digit = |c: char| c.is_ascii_digit();
+    let part = rest.strip_prefix(['.', ',']).filter(|part| part.starts_with(digit));
+    let rest = part.map_or(rest, |part| part.trim_start_matches(digit));
+    let zones = ["Z", "+00:00", "-00:00", "+0000", "-0000"];
+    zones.iter().find_map(|shape| behind(rest, shape)).unwrap_or(rest)
+}
+
+/// What stands behind a start of some shape, where `0` is any digit.
+fn behind<'a>(text: &'a str, shape: &str) -> Option<&'a str> {
+    let (start, rest) = text.split_at_checked(shape.len())?;
+    let is_of = |(own, wanted): (u8, u8)| if wanted == b'0' { own.is_ascii_digit() } else { own == wanted };
+    start.bytes().zip(shape.bytes()).all(is_of).then_some(rest)
 }
 
 /// What was said, unless it has a part of a secret file in it: what only secret files of the machine have is not told.
@@ -233,5 +256,37 @@ mod tests {
         assert_eq!(told("", "1\na\nb\nc\n/etc/x:1: d\n"), "a; b; c; /etc/x:1: d");
         assert_eq!(told(" \n", ""), "it ends with 1");
         assert_eq!(told(&"x".repeat(9999), "").len(), LONGEST);
+    }
+
+    #[test]
+    fn what_is_a_time_and_what_is_not() {
+        for time in [
+            "2026/11/22 05:10:25 ",
+            "2026-11-22T05:10:25.123Z ",
+            "2026-11-22 05:10:25,123+0100: ",
+            "2026-11-22T05:10:25-01:00\t",
+            "05:10:25 ",
+            "05:10:25.5, ",
+            "[2026-11-22 05:10:25] ",
+            "[05:10:25]: ",
+            "2026/11/22 ",
+        ] {
+            assert_eq!(without_time(&format!(" {time}bad 1")), "bad 1", "{time}");
+        }
+        for said in [
+            "12 errors found",
+            "10.0.0.1: bad",
+            "00:11:22:33:44:55 is taken",
+            "10:20:30::1 is taken",
+            "2026-11-22x",
+            "[emerg] 2#2: bad",
+            "[05:10:25 bad",
+            "5:10:25 bad",
+            "80: é",
+            "1",
+        ] {
+            assert_eq!(without_time(said), said);
+        }
+        assert_eq!(without_time("2026-11-22T05:10:25Z"), "");
     }
 }

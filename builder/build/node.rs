@@ -116,6 +116,7 @@ impl<'a> Resolving<'a, '_> {
             pending,
             images,
             probed: names.probed(),
+            repeated: names.repeated(),
             servers: talk.servers,
             clients: talk.clients,
             agree: talk.agree,

@@ -99,6 +99,8 @@ pub struct NodePlan {
     pub provides: Vec<Provision>,
     /// The commands whose programs may be asked what they think of their flags.
     pub probed: Vec<Probed>,
+    /// The flags that may be given more than once, each behind the name of its program's file.
+    pub repeated: BTreeSet<(String, String)>,
     /// What listens on it.
     pub servers: Vec<Placed<ServerDeclaration>>,
     /// What on it asks servers.

@@ -228,6 +228,11 @@ impl FileNames {
         self.settings.probed(&self.asked())
     }
 
+    /// The flags that may be given more than once, each behind the name of its program's file.
+    pub fn repeated(&self) -> BTreeSet<(String, String)> {
+        self.settings.repeated()
+    }
+
     /// What templates asked for: `sysctl`, `modules`, `args.NAME`.
     pub fn asked(&self) -> BTreeSet<String> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()

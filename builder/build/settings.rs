@@ -191,6 +191,15 @@ impl Settings {
         probed.collect()
     }
 
+    /// The flags that may be given more than once, each behind the name of its program's file.
+    pub fn repeated(&self) -> BTreeSet<(String, String)> {
+        let of = |(name, how): (&String, &Command)| {
+            let program = how.program.as_ref().unwrap_or(name).clone();
+            how.repeated.iter().map(move |flag| (program.clone(), flag.clone())).collect::<Vec<_>>()
+        };
+        self.commands.iter().flat_map(of).collect()
+    }
+
     /// The kernel parameters for templates: a map of strings.
     pub fn sysctl_value(&self) -> Jinja {
         Jinja::from_pairs(self.sysctl.iter().map(|(key, value)| (key.as_str(), value.as_str())))

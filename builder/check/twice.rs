@@ -6,6 +6,7 @@ use super::finding::{Findings, Spot};
 use super::rule::{Rule, Severity};
 use super::subject::{Cluster, Machine};
 use super::unit::words;
+use super::units::started;
 use super::whole::{Said, Unit};
 use crate::tree::TreePath;
 
@@ -15,7 +16,7 @@ pub const FLAG_TWICE: Rule = Rule {
     severity: Severity::Warning,
     finds: "a command line that has one flag from two variables, or from a variable and the unit",
     fate: "the program takes the last of them, whatever the other says",
-    remedy: "give the flag in one place",
+    remedy: "give the flag in one place; say `repeated = [FLAG]` in [command.PROGRAM] if the program takes all of them",
 };
 
 /// A service as systemd sees it: its unit and its drop-ins as one (systemd.unit(5)).
@@ -31,7 +32,11 @@ pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
         for unit in Unit::all(machine).iter().filter(|unit| unit.name.ends_with(".service")) {
             let service = Service::of(machine, unit);
             for (command, path, line) in &service.commands {
-                for says in service.twice(command) {
+                let program = started(command).unwrap_or_default();
+                let program = program.rsplit('/').next().unwrap_or_default();
+                let is_repeated =
+                    |flag: &str| machine.plan.repeated.iter().any(|(of, repeated)| of == program && repeated == flag);
+                for says in service.twice(command, &is_repeated) {
                     let says = format!("{path} starts a program that has {says}");
                     findings.add(&FLAG_TWICE, Spot { machine, path, line: Some(*line) }, says);
                 }
@@ -60,8 +65,8 @@ impl<'a> Service<'a> {
         service
     }
 
-    /// The flags of a command line that come from two places, for each two.
-    fn twice(&self, command: &str) -> Vec<String> {
+    /// The flags of a command line that come from two places, for each two, without those that may.
+    fn twice(&self, command: &str, is_repeated: &dyn Fn(&str) -> bool) -> Vec<String> {
         let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for word in words(command) {
             // A variable alone is as many words as it has (systemd.service(5), "Command lines").
@@ -70,7 +75,7 @@ impl<'a> Service<'a> {
                 Some(name) => (word.clone(), words(self.variables.get(name).map_or("", String::as_str))),
                 None => ("the unit".to_owned(), vec![word]),
             };
-            for flag in said.iter().filter_map(|word| flag(word)) {
+            for flag in said.iter().filter_map(|word| flag(word)).filter(|flag| !is_repeated(flag)) {
                 let known = places.entry(flag.to_owned()).or_default();
                 if !known.contains(&from) {
                     known.push(from.clone());
@@ -111,9 +116,10 @@ mod tests {
     fn flags_of_two_variables() {
         let text = "# c\nA=\"--x=1 --y --v=2\"\nB='-v 2 --x=1' \nC=--x --y\n";
         let service = Service { commands: Vec::new(), variables: variables(text) };
-        assert_eq!(service.twice("/bin/p $A $B"), ["--v, --x from $A and from $B"]);
-        assert_eq!(service.twice("/bin/p --z $A --y=2"), ["--y from $A and from the unit"]);
-        assert_eq!(service.twice("/bin/p --z -z --z=1 $A -1 - --"), Vec::<String>::new());
-        assert_eq!(service.twice("/bin/p ${A} $D"), Vec::<String>::new());
+        assert_eq!(service.twice("/bin/p $A $B", &|_| false), ["--v, --x from $A and from $B"]);
+        assert_eq!(service.twice("/bin/p --z $A --y=2", &|_| false), ["--y from $A and from the unit"]);
+        assert_eq!(service.twice("/bin/p --z -z --z=1 $A -1 - --", &|_| false), Vec::<String>::new());
+        assert_eq!(service.twice("/bin/p $A $B", &|flag| flag == "x"), ["--v from $A and from $B"]);
+        assert_eq!(service.twice("/bin/p ${A} $D", &|_| false), Vec::<String>::new());
     }
 }

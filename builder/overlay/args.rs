@@ -82,6 +82,9 @@ pub struct Command {
     /// Flags whose values are names that the program's help lists behind a colon, with commas between.
     #[serde(default)]
     pub listed: Vec<String>,
+    /// Flags that may be given more than once: the program takes all of them.
+    #[serde(default)]
+    pub repeated: Vec<String>,
 }
 
 fn two_dashes() -> String {
@@ -97,6 +100,7 @@ impl Default for Command {
             program: None,
             probe: Vec::new(),
             listed: Vec::new(),
+            repeated: Vec::new(),
         }
     }
 }

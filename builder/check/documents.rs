@@ -66,7 +66,7 @@ pub type Read = Result<Vec<Node>, Fault>;
 /// What was read already: machines have mostly the same files.
 pub type Known = BTreeMap<(Syntax, String), Rc<Read>>;
 
-/// The public files of a machine that are YAML, JSON or TOML by their names, or begin as an object does.
+/// The public files of a machine that are YAML, JSON or TOML by their names, or begin as an object or as JSON does.
 pub fn of<'a>(plan: &'a NodePlan, text: impl Fn(&TreePath) -> Option<String>, known: &mut Known) -> Vec<Document<'a>> {
     let mut documents = Vec::new();
     for (path, _) in plan.tree.iter() {
@@ -75,9 +75,7 @@ pub fn of<'a>(plan: &'a NodePlan, text: impl Fn(&TreePath) -> Option<String>, kn
             continue;
         }
         let Some(text) = text(path) else { continue };
-        let Some(syntax) = by_name.or_else(|| text.starts_with("apiVersion:").then_some(Syntax::Yaml)) else {
-            continue;
-        };
+        let Some(syntax) = by_name.or_else(|| by_start(path, &text)) else { continue };
         let read = known.entry((syntax, text)).or_insert_with_key(|(syntax, text)| Rc::new(read(*syntax, text)));
         documents.push(Document { path, read: read.clone() });
     }
@@ -90,6 +88,16 @@ fn by_name(path: &TreePath) -> Option<Syntax> {
         "json" | "conflist" => Some(Syntax::Json),
         "toml" => Some(Syntax::Toml),
         _ => None,
+    }
+}
+
+fn by_start(path: &TreePath, text: &str) -> Option<Syntax> {
+    // What has comments is like JSON, and only its own reader knows how far.
+    let is_comment = |word: &str| ["#", "//", "/*"].iter().any(|mark| word.starts_with(mark));
+    let is_json = || path.name().ends_with(".conf") && text.trim_start().starts_with('{');
+    match text.starts_with("apiVersion:") {
+        true => Some(Syntax::Yaml),
+        false => (is_json() && !text.split_whitespace().any(is_comment)).then_some(Syntax::Json),
     }
 }
 

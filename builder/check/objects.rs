@@ -51,7 +51,7 @@ pub const IMAGE_FLOATING: Rule = Rule {
     severity: Severity::Warning,
     finds: "an image by a tag that moves, which the bundle does not bring",
     fate: "machines run what the registry has at that hour, which nobody tested, and not all the same",
-    remedy: "name a version or a digest (@sha256:...), or bring the image",
+    remedy: "name a whole version or a digest (@sha256:...), or bring the image",
 };
 
 /// All rules.
@@ -115,7 +115,7 @@ fn tell(machine: &Machine<'_>, path: &TreePath, who: &str, amiss: Vec<Amiss>, fi
     }
 }
 
-/// Why an image may be another one tomorrow: it has no tag, or one that is no version. A version has a digit.
+/// Why an image may be another one tomorrow: it has no tag, or one that is no version or the start of one.
 fn moves(image: &str) -> Option<String> {
     if image.contains('@') {
         return None;
@@ -124,8 +124,19 @@ fn moves(image: &str) -> Option<String> {
     match name.split_once(':') {
         None => Some("no tag, which is `latest`".to_owned()),
         Some((_, tag)) if !tag.contains(|c: char| c.is_ascii_digit()) => Some(format!("the tag `{tag}`")),
+        Some((_, tag)) if is_start(tag) => Some(format!("the tag `{tag}`, the start of many versions")),
         Some(_) => None,
     }
+}
+
+/// Whether a tag is a major version alone, or a major and a minor one: what follows them moves (`1`, `v1.27`, `3.12-slim`). A
+/// long number is a build's or a date, and what is numbered behind a dash is one of several.
+fn is_start(tag: &str) -> bool {
+    const LONGEST: usize = 4;
+    let (version, variant) = tag.split_once('-').unwrap_or((tag, ""));
+    let parts: Vec<&str> = version.strip_prefix('v').unwrap_or(version).split('.').collect();
+    let is_number = |part: &&str| (1..=LONGEST).contains(&part.len()) && part.bytes().all(|c| c.is_ascii_digit());
+    parts.len() < 3 && parts.iter().all(is_number) && !variant.contains(|c: char| c.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -134,10 +145,21 @@ mod tests {
 
     #[test]
     fn tags_that_move() {
-        for image in ["a", "r:5000/a", "r/a:latest", "a:stable"] {
+        for image in ["a", "r:5000/a", "r/a:latest", "a:stable", "a:1", "r:5000/a:v1.2", "a:3.12-slim"] {
             assert!(moves(image).is_some(), "{image}");
         }
-        for image in ["a:1.2", "r:5000/a:v1", "a:latest@sha256:0000"] {
+        for image in [
+            "a:1.2.3",
+            "r:5000/a:v1.20.4-alpine",
+            "a:1.2-r3",
+            "a:3.4-0",
+            "a:20261122",
+            "a:20261122.1",
+            "a:v1beta1",
+            "a:1a2b3c4",
+            "a:latest@sha256:0000",
+            "a:1@sha256:0000",
+        ] {
             assert!(moves(image).is_none(), "{image}");
         }
     }

@@ -13,6 +13,7 @@ mod blame;
 mod credentials;
 mod declared;
 mod documents;
+mod enabled;
 mod ends;
 mod finding;
 mod flags;
@@ -79,6 +80,7 @@ const CHECKS: &[Check] = &[
         ],
         run: units::check,
     },
+    Check { rules: &[enabled::UNIT_WANTED_BY], run: enabled::check },
     Check { rules: &[activation::UNIT_ACTIVATED], run: activation::check },
     Check { rules: &[twice::FLAG_TWICE], run: twice::check },
     Check { rules: programs::RULES, run: programs::check },

@@ -31,6 +31,17 @@ const TYPES: [&str; 11] = [
     ".scope",
 ];
 
+/// The targets that systemd itself has (systemd.special(7)).
+const TARGETS: &str = "\
+    basic bluetooth boot-complete cryptsetup-pre cryptsetup ctrl-alt-del default emergency exit factory-reset \
+    final first-boot-complete getty-pre getty graphical halt hibernate hybrid-sleep initrd integritysetup-pre \
+    integritysetup kbrequest kexec local-fs-pre local-fs machines multi-user network-online network-pre network \
+    nss-lookup nss-user-lookup paths poweroff printer reboot remote-cryptsetup remote-fs-pre remote-fs \
+    remote-veritysetup rescue rpcbind runlevel0 runlevel1 runlevel2 runlevel3 runlevel4 runlevel5 runlevel6 shutdown \
+    sigpwr sleep slices smartcard sockets soft-reboot sound ssh-access storage-target-mode suspend-then-hibernate \
+    suspend swap sysinit system-update-pre system-update time-set time-sync timers tpm2 usb-gadget veritysetup-pre \
+    veritysetup";
+
 /// A program that a unit starts.
 pub const UNIT_PROGRAM: Rule = Rule {
     id: "unit-program",
@@ -229,38 +240,8 @@ fn has_file(machine: &Machine<'_>, name: &str) -> bool {
 
 /// Whether systemd itself has it, on every machine (systemd.special(7)).
 fn is_special(name: &str) -> bool {
-    const SPECIAL: [&str; 28] = [
-        "basic.target",
-        "default.target",
-        "emergency.target",
-        "final.target",
-        "graphical.target",
-        "halt.target",
-        "initrd.target",
-        "local-fs-pre.target",
-        "local-fs.target",
-        "multi-user.target",
-        "network-online.target",
-        "network-pre.target",
-        "network.target",
-        "nss-lookup.target",
-        "nss-user-lookup.target",
-        "paths.target",
-        "poweroff.target",
-        "reboot.target",
-        "remote-fs-pre.target",
-        "remote-fs.target",
-        "rescue.target",
-        "rpcbind.target",
-        "shutdown.target",
-        "sockets.target",
-        "sysinit.target",
-        "time-set.target",
-        "time-sync.target",
-        "timers.target",
-    ];
     const OWN: [&str; 3] = ["systemd-", "initrd-", "umount.target"];
-    SPECIAL.contains(&name)
+    name.strip_suffix(".target").is_some_and(|target| TARGETS.split(' ').any(|own| own == target))
         || OWN.iter().any(|start| name.starts_with(start))
         || name == "dbus.service"
         || name == "dbus.socket"

@@ -36,3 +36,8 @@ fn enabled<'a>(machine: &Machine<'a>) -> impl Iterator<Item = (&'a TreePath, &'a
         Some((path, wanted_by))
     })
 }
+
+/// Whether a unit is enabled for another.
+pub fn is_enabled(machine: &Machine<'_>, unit: &str) -> bool {
+    enabled(machine).any(|(path, _)| path.name() == unit)
+}

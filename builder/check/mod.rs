@@ -33,6 +33,7 @@ mod pods;
 mod ports;
 mod programs;
 mod ranges;
+mod refused;
 mod resolved;
 mod rule;
 pub mod sarif;

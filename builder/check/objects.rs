@@ -6,6 +6,7 @@ use super::documents::walk;
 use super::finding::{Findings, Spot};
 use super::kinds::{Kind, kind_of, misnamed, objects};
 use super::names;
+use super::refused;
 use super::rule::{Rule, Severity};
 use super::shapes::{self, schema_of};
 use super::subject::{Cluster, Machine};
@@ -45,6 +46,14 @@ pub const OBJECT_NAME: Rule = Rule {
     fate: "the object is refused (metadata.name: Invalid value, or the like)",
     remedy: "give it a name of lower case letters, digits, `-`, and `.` where the kind allows it",
 };
+/// A value that is of its field's type, and that no API server takes.
+pub const OBJECT_REFUSED: Rule = Rule {
+    id: "object-refused",
+    severity: Severity::Error,
+    finds: "a selector that is not of the labels of its own pods, or a number of a port outside 1 to 65535",
+    fate: "the object is refused (Invalid value)",
+    remedy: "have the same labels in the selector and in the pods' template; give a port that there is",
+};
 /// An image that may be another one tomorrow.
 pub const IMAGE_FLOATING: Rule = Rule {
     id: "image-floating",
@@ -55,7 +64,7 @@ pub const IMAGE_FLOATING: Rule = Rule {
 };
 
 /// All rules.
-pub const RULES: &[Rule] = &[OBJECT_FIELD, OBJECT_KIND, OBJECT_VALUE, OBJECT_NAME, IMAGE_FLOATING];
+pub const RULES: &[Rule] = &[OBJECT_FIELD, OBJECT_KIND, OBJECT_VALUE, OBJECT_NAME, OBJECT_REFUSED, IMAGE_FLOATING];
 
 /// Looks at every object of every machine.
 pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
@@ -85,6 +94,9 @@ fn look(machine: &Machine<'_>, path: &TreePath, object: &Node, kind: &Kind, find
     tell(machine, path, &who, (kind.read)(object), findings);
     for (line, says) in names::amiss(object, kind.name) {
         findings.add(&OBJECT_NAME, Spot { machine, path, line: Some(line) }, format!("{who} {says}"));
+    }
+    for (line, says) in refused::amiss(object, kind.name) {
+        findings.add(&OBJECT_REFUSED, Spot { machine, path, line: Some(line) }, format!("{who} {says}"));
     }
     let mut images: BTreeSet<(u32, &str)> = BTreeSet::new();
     walk(object, &mut |node| {

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
+use super::refused::is_quantity;
 use super::scalar::{Sense, as_json, sense};
 use crate::document::nearest;
 use crate::document::yaml::{Content, Key, Node};
@@ -165,7 +166,12 @@ impl<'de> de::Deserializer<'de> for Reader<'de, '_> {
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Wrong> {
         // A quantity may be a number (kubernetes.io, "Quantity").
-        visitor.visit_newtype_struct(Reader { as_text: name == "Quantity", ..self })
+        let as_text = name == "Quantity";
+        if as_text && !is_quantity(self.node) {
+            let fault = Fault::Value("is no quantity, such as 500m, 1.5 or 2Gi".to_owned());
+            self.log.borrow_mut().push(Amiss { line: self.node.line, at: self.path.to_string(), fault });
+        }
+        visitor.visit_newtype_struct(Reader { as_text, ..self })
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -285,6 +291,8 @@ mod tests {
         );
         assert_eq!(one("spec: []\n").2, "is a list where PodSpec is wanted");
         assert_eq!(one("spec: {priority: 3000000000}\n").1, "spec.priority");
+        let told = one("spec:\n  containers:\n  - resources: {limits: {memory: 1Gb}}\n");
+        assert_eq!((told.0, &*told.1), (3, "spec.containers[0].resources.limits.memory"));
         assert_eq!(one("apiVersion: 2\n").1, "apiVersion");
         // What is secret is not told with its place.
         let told = amiss::<ConfigMap>("binaryData: {a: '%%%'}\n").pop().unwrap();

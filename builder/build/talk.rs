@@ -53,6 +53,8 @@ fn said(one: &Active<'_>, names: &FileNames) -> Result<Talk> {
     let said: Table = said.map(|(key, field)| (key.clone(), field.clone())).collect();
     let scope = names.scope(&one.scope);
     let value = Value { place: one.overlay.declarations.place.clone(), data: Data::Table(Arc::new(said)) };
+    // What a template used that could not be rendered is not ours.
+    names.used_secret();
     let filtered = filter(&scope, &value).map_err(|error| names.conceal(error))?;
     let rendered = render(&filtered, &scope, names).map_err(|error| names.conceal(error))?;
     if names.used_secret() {

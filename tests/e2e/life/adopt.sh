@@ -6,7 +6,7 @@ PAGE=adopt.md
 another_project() {
     export HOME=$WORK/home-$1
     mkdir -p "$HOME" "$WORK/$1/profiles"
-    cp -R "$ROOT/overlays" "$WORK/$1/"
+    cp -R "$ROOT/overlays" "$E2E/life/overlays" "$WORK/$1/"
     cp "$E2E/life/profiles/machines.toml" "$WORK/$1/profiles/"
     cd "$WORK/$1" || exit
     GENERATIONS=() IMPORTS='' ACCEPTED='' PKI_MORE='' RELEASE='' RELEASES=0 OLD=1 NEW=2 KEPT=''

@@ -194,6 +194,18 @@ fingerprint() {
     (cd "$1" && find . -printf '%P %y %m\n' | sort && find . -type f -print0 | sort -z | xargs -0 sha256sum) | sha256sum | cut -c1-64
 }
 
+# lies_there OVERLAY: says in it, a copy, what the test's machines have beside a release: programs of this host's distribution, and
+# what these are linked with.
+lies_there() {
+    cat >>"$1/overlay.toml" <<'TOML'
+
+[[provides]]
+by        = "the machines of this test"
+paths     = ["/lib64/ld-linux-x86-64.so.2", "/usr/bin/containerd", "/usr/bin/etcd", "/usr/lib/systemd/system/containerd.service"]
+libraries = ["libc.so.6"]
+TOML
+}
+
 # demo_release: builds the demo if it is not there or older than what it is made of, and prints its directory.
 demo_release() {
     local made=$ROOT/.demo/release newer

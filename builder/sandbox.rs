@@ -26,8 +26,7 @@ const MOST_SAID: u64 = 1 << 20;
 const MOST_WRITTEN: u64 = 16 << 20;
 /// Limits that the sandbox itself has none for, as a shell sets them: 8 GiB of address space, of which programs of Go reserve
 /// much and use little, and 4096 processes of the user (what bash calls -u others call -p). A limit that is lower already stays.
-const LIMITS: &str =
-    "ulimit -v 8388608; ulimit -u 4096 2>/dev/null || ulimit -p 4096 2>/dev/null; exec \"$@\"";
+const LIMITS: &str = "ulimit -v 8388608; ulimit -u 4096 2>/dev/null || ulimit -p 4096 2>/dev/null; exec \"$@\"";
 /// Who it is, inside and, if we are root, outside: nobody.
 const NOBODY: u32 = 65534;
 /// Where loaders and libraries are (ld.so(8)).

@@ -94,7 +94,8 @@ fn by_name(path: &TreePath) -> Option<Syntax> {
 fn by_start(path: &TreePath, text: &str) -> Option<Syntax> {
     // What has comments is like JSON, and only its own reader knows how far.
     let is_comment = |word: &str| ["#", "//", "/*"].iter().any(|mark| word.starts_with(mark));
-    let is_json = || path.name().ends_with(".conf") && text.trim_start().starts_with('{');
+    let begins = || text.trim_start().strip_prefix('{').is_some_and(|rest| rest.trim_start().starts_with('"'));
+    let is_json = || path.name().ends_with(".conf") && begins();
     match text.starts_with("apiVersion:") {
         true => Some(Syntax::Yaml),
         false => (is_json() && !text.split_whitespace().any(is_comment)).then_some(Syntax::Json),

@@ -120,12 +120,12 @@ fn list(text: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    /// Cut from what kube-apiserver and kube-controller-manager 1.20.2, etcd 3.4.23 and containerd 1.7.24 print.
+    /// Cut from what kube-apiserver and kube-controller-manager 1.20.2, etcd 3.4.23 and containerd 1.7.24 print; a name is left out.
     const PRINTED: &str = "\
 Admission flags:
 
       --disable-admission-plugins strings      admission plugins that should be disabled although they are in the default enabled plugins list (NamespaceLifecycle, LimitRanger). Comma-delimited list of admission plugins: AlwaysAdmit, NodeRestriction, PodSecurityPolicy. The order of plugins in this flag does not matter.
-  -h, --help                                   help for kube-apiserver
+  -h, --help                                   help for server
       --feature-gates mapStringBool            A set of key=value pairs that describe feature gates for alpha/experimental features. Options are:
                                                APIListChunking=true|false (BETA - default=true)
                                                AllAlpha=true|false (ALPHA - default=false)

@@ -192,10 +192,10 @@ mod tests {
         }
     }
 
-    /// As later versions of the same programs log it (component-base, cli/run.go), and what has quotes in it.
+    /// In the manner of later versions of the same programs (component-base, cli/run.go), and what has quotes in it.
     #[test]
     fn quoted_messages() {
-        let line = r#"E0101 00:00:00.000000 1 run.go:74] "command failed" err="failed to parse kubelet flag: invalid argument \"a\\\"b\" for \"--max-pods\" flag: strconv.ParseInt: parsing \"x\": invalid syntax""#;
+        let line = r#"E0101 00:00:00.000000 1 run.go:74] "command failed" err="failed to parse flag: invalid argument \"a\\\"b\" for \"--max-pods\" flag: strconv.ParseInt: parsing \"x\": invalid syntax""#;
         assert_eq!(one(line), "invalid max-pods | a\"b | strconv.ParseInt: parsing \"x\": invalid syntax");
         assert_eq!(one("flag needs an argument: --config"), "lacks config");
         assert_eq!(one("flag needs an argument: 'c' in -c"), "lacks c");

@@ -77,6 +77,25 @@ impl<'de> serde::Deserialize<'de> for Digest {
     }
 }
 
+/// How many bytes are read and hashed at a time: with fewer the system calls show, with more the processor's cache ends.
+const PIECE: usize = 256 << 10;
+
+/// Passes on all that `reader` gives; how many bytes. As [`io::copy`], with fewer calls.
+pub fn copy(reader: &mut (impl Read + ?Sized), writer: &mut (impl Write + ?Sized)) -> io::Result<u64> {
+    let (mut buffer, mut total) = (vec![0; PIECE], 0);
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => return Ok(total),
+            Ok(count) => {
+                writer.write_all(&buffer[..count])?;
+                total += count as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 /// A running SHA-256 that also counts.
 #[derive(Clone, Default)]
 pub struct Hasher {

@@ -15,10 +15,12 @@ mod kernel;
 mod large;
 #[path = "archive/measure.rs"]
 mod measure;
+#[path = "archive/pieces.rs"]
+mod pieces;
 
 use std::io::{Read, Write};
 
-use mastermold::archive::{Format, Header, HeaderKind, Packing, pack, read};
+use mastermold::archive::{Format, Header, HeaderKind, NoPieces, Packing, pack, read};
 use mastermold::digest::Digest;
 use mastermold::epoch::Epoch;
 use mastermold::error::Result;
@@ -75,7 +77,7 @@ fn packing(format: Format) -> Packing {
 
 fn packed(tree: &Tree, format: Format) -> Vec<u8> {
     let mut out = Vec::new();
-    pack(tree, &NoBlobs, &packing(format), &mut out).unwrap();
+    pack(tree, &NoBlobs, &NoPieces, &packing(format), &mut out).unwrap();
     out
 }
 

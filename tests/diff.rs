@@ -29,7 +29,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use draft::{Draft, Outputs, file};
-use mastermold::archive::{Format, Packing, pack};
+use mastermold::archive::{Format, NoPieces, Packing, pack};
 use mastermold::build::leak;
 use mastermold::diff::{Comparison, Options, compare};
 use mastermold::epoch::Epoch;
@@ -64,7 +64,7 @@ fn tree(entries: Vec<(&str, Entry)>) -> Tree {
 fn archive(path: &Path, format: Format, tree: &Tree) {
     let packing = Packing { format, level: format.default_level(), mtime: Epoch::FILES, workers: 1, memory: 256 << 20 };
     let mut bytes = Vec::new();
-    pack(tree, &NoBlobs, &packing, &mut bytes).unwrap();
+    pack(tree, &NoBlobs, &NoPieces, &packing, &mut bytes).unwrap();
     fs::write(path, bytes).unwrap();
 }
 

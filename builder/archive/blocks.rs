@@ -1,8 +1,8 @@
-//! [`Blocks`]: bytes cut into blocks of one size and handed to another thread, so that reading and hashing contents
-//! overlaps with compressing and writing. Where blocks are cut depends on nothing but the bytes.
+//! [`Blocks`]: a file's contents read in blocks of one size, on another thread if they are many, so that reading and
+//! hashing overlaps with compressing. Where blocks are cut depends on nothing but the bytes.
 
 use std::io::{ErrorKind, Read};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::SyncSender;
 
 use crate::error::{Error, Result};
 use crate::tree::TreePath;
@@ -13,90 +13,80 @@ pub(super) const BLOCK: usize = 1 << 20;
 /// How many blocks wait at most.
 pub(super) const WAITING: usize = 4;
 
-/// What comes out at the other end: blocks in order, and the error if there was one as the last.
-pub(super) type Incoming = Receiver<Result<Vec<u8>>>;
-
-/// The entry side.
-pub(super) struct Blocks {
-    sender: SyncSender<Result<Vec<u8>>>,
-    block: Vec<u8>,
-    filled: usize,
+/// A file's contents in blocks; an error is the last of them.
+pub(super) struct Blocks<'a> {
+    path: &'a TreePath,
+    size: u64,
+    left: u64,
+    contents: Box<dyn Read + Send + 'a>,
 }
 
-/// Both ends.
-pub(super) fn pipe() -> (Blocks, Incoming) {
-    let (sender, receiver) = sync_channel(WAITING);
-    (Blocks { sender, block: Vec::new(), filled: 0 }, receiver)
+impl<'a> Blocks<'a> {
+    /// Contents that must have exactly this size.
+    pub fn new(path: &'a TreePath, size: u64, contents: Box<dyn Read + Send + 'a>) -> Blocks<'a> {
+        Blocks { path, size, left: size, contents }
+    }
+
+    /// Reads all blocks and hands them on. If nobody listens any more, the other side has an error of its own to tell.
+    pub fn send(mut self, sender: &SyncSender<Result<Vec<u8>>>) {
+        let _nobody_listens = self.try_for_each(|block| sender.send(block));
+    }
+
+    /// The next block. Behind the last, reads on to the end: only there does a pinned reader say whether the digest is right.
+    fn block(&mut self) -> Result<Vec<u8>> {
+        let length = usize::try_from(self.left).unwrap_or(usize::MAX).min(BLOCK);
+        let mut block = vec![0; length];
+        fill(self.path, self.size, &mut self.contents, &mut block)?;
+        self.left -= length as u64;
+        if self.left == 0 {
+            at_end(self.path, self.size, &mut self.contents)?;
+        }
+        Ok(block)
+    }
 }
 
-impl Blocks {
-    /// Hands on these bytes.
-    pub fn bytes(&mut self, mut bytes: &[u8]) -> Result<()> {
-        while !bytes.is_empty() {
-            let room = self.room()?;
-            let count = room.len().min(bytes.len());
-            room[..count].copy_from_slice(&bytes[..count]);
-            self.filled += count;
-            bytes = &bytes[count..];
-        }
-        Ok(())
-    }
+impl Iterator for Blocks<'_> {
+    type Item = Result<Vec<u8>>;
 
-    /// Hands on a file's contents, which must have exactly this size. Reads on to the end: only there does a pinned
-    /// reader say whether the digest is right.
-    pub fn contents(&mut self, path: &TreePath, size: u64, contents: &mut dyn Read) -> Result<()> {
-        let wrong = |what| Error::integrity(format!("the contents of {path} have {what} the {size} bytes they should"));
-        let mut left = size;
-        while left > 0 {
-            let room = self.room()?;
-            let limit = usize::try_from(left).unwrap_or(usize::MAX).min(room.len());
-            match some(path, contents, &mut room[..limit])? {
-                0 => return Err(wrong("fewer than")),
-                count => {
-                    self.filled += count;
-                    left -= count as u64;
-                }
-            }
+    fn next(&mut self) -> Option<Result<Vec<u8>>> {
+        if self.left == 0 {
+            return None;
         }
-        match some(path, contents, &mut [0])? {
-            0 => Ok(()),
-            _ => Err(wrong("more than")),
+        let block = self.block();
+        if block.is_err() {
+            self.left = 0;
         }
+        Some(block)
     }
+}
 
-    /// Hands on zeros up to a multiple of `block`, after `size` bytes.
-    pub fn pad(&mut self, size: u64, block: u64) -> Result<()> {
-        let zeros = [0; 512];
-        self.bytes(&zeros[..(size.next_multiple_of(block) - size) as usize])
-    }
+/// Reads a file's contents, exactly `room`, and that they end there.
+pub(super) fn read_whole(path: &TreePath, contents: &mut dyn Read, room: &mut [u8]) -> Result<()> {
+    let size = room.len() as u64;
+    fill(path, size, contents, room)?;
+    at_end(path, size, contents)
+}
 
-    /// Hands on what is left, or the error that ended it all. If nobody listens any more, the other side has an error
-    /// of its own to tell.
-    pub fn finish(mut self, result: Result<()>) {
-        let last = result.and_then(|()| self.hand_on());
-        if let Err(error) = last {
-            let _nobody_listens = self.sender.send(Err(error));
+fn fill(path: &TreePath, size: u64, contents: &mut dyn Read, mut room: &mut [u8]) -> Result<()> {
+    while !room.is_empty() {
+        match some(path, contents, room)? {
+            0 => return Err(wrong(path, size, "fewer than")),
+            count => room = &mut room[count..],
         }
     }
+    Ok(())
+}
 
-    /// Room for at least one byte.
-    fn room(&mut self) -> Result<&mut [u8]> {
-        if self.filled == self.block.len() {
-            self.hand_on()?;
-            self.block = vec![0; BLOCK];
-        }
-        Ok(&mut self.block[self.filled..])
+/// That nothing is left.
+fn at_end(path: &TreePath, size: u64, contents: &mut dyn Read) -> Result<()> {
+    match some(path, contents, &mut [0])? {
+        0 => Ok(()),
+        _ => Err(wrong(path, size, "more than")),
     }
+}
 
-    fn hand_on(&mut self) -> Result<()> {
-        let mut block = std::mem::take(&mut self.block);
-        block.truncate(std::mem::take(&mut self.filled));
-        if block.is_empty() {
-            return Ok(());
-        }
-        // Told to nobody: the one who would hear it is gone.
-        self.sender.send(Ok(block)).map_err(|_| Error::bug("the archive is no longer wanted"))
-    }
+fn wrong(path: &TreePath, size: u64, what: &str) -> Error {
+    Error::integrity(format!("the contents of {path} have {what} the {size} bytes they should"))
 }
 
 /// Reads some bytes; 0 at the end.

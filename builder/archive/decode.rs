@@ -1,4 +1,4 @@
-//! Decompression that takes one member or frame of our kind, and nothing behind it.
+//! Decompression that takes one member or a row of frames of our kind, and nothing behind.
 //!
 //! Every error is one of ours in disguise ([`Error::into_io`]): Environment if the source could not be read, Integrity
 //! if what came is damaged.
@@ -11,8 +11,14 @@ use super::format::Codec;
 use super::{gzip, zstd};
 use crate::error::{Error, Result};
 
+/// Plain bytes.
+pub(super) trait Plain: Read {
+    /// How many frames ended so far, if the codec has any.
+    fn ended(&self) -> Option<u64>;
+}
+
 /// The plain bytes of `source`. At their end the source has ended too, and had a multiple of 4 bytes.
-pub(super) fn open<'a>(source: &'a mut dyn Read, codec: Codec) -> Result<Box<dyn Read + 'a>> {
+pub(super) fn open<'a>(source: &'a mut dyn Read, codec: Codec) -> Result<Box<dyn Plain + 'a>> {
     let mut source = BufReader::with_capacity(128 << 10, Source { inner: source, count: 0 });
     match codec {
         Codec::Plain => Ok(Box::new(source)),
@@ -21,18 +27,11 @@ pub(super) fn open<'a>(source: &'a mut dyn Read, codec: Codec) -> Result<Box<dyn
             if header != gzip::HEADER {
                 return Err(damaged("the gzip header is not the one that mastermold writes"));
             }
-            let decoder = GzDecoder::new(Cursor::new(header).chain(source));
-            Ok(Box::new(Single { decoder, rest: GzDecoder::get_mut, declared: None, seen: 0 }))
+            Ok(Box::new(Member(GzDecoder::new(Cursor::new(header).chain(source)))))
         }
         Codec::Zstd => {
-            let (header, size) = zstd_header(&mut source)?;
-            let mut decoder = ::zstd::Decoder::with_buffer(Cursor::new(header).chain(source))
-                .map_err(|error| Error::io("reading", "the archive", error))?
-                .single_frame();
-            decoder
-                .window_log_max(zstd::WINDOW_LOG)
-                .map_err(|error| Error::bug(format!("limiting zstd's window: {error}")))?;
-            Ok(Box::new(Single { decoder, rest: ::zstd::Decoder::get_mut, declared: Some(size), seen: 0 }))
+            let (frame, left) = begin_frame(source)?;
+            Ok(Box::new(Frames { frame: Some(frame), left, ended: 0 }))
         }
     }
 }
@@ -63,7 +62,7 @@ fn begin(source: &mut impl Read, length: usize) -> Result<Vec<u8>> {
 
 /// A frame's header (RFC 8878, 3.1.1.1) and the content size in it, if it is one of ours: with checksum and content size, without dictionary and
 /// reserved bits, a window of a whole power of two. libzstd overlooks one of these bits.
-fn zstd_header(source: &mut impl Read) -> Result<(Vec<u8>, u64)> {
+fn frame_header(source: &mut impl Read) -> Result<(Vec<u8>, u64)> {
     let mut header = begin(source, 5)?;
     let descriptor = header[4];
     let single_segment = descriptor & 0x20 != 0;
@@ -72,7 +71,7 @@ fn zstd_header(source: &mut impl Read) -> Result<(Vec<u8>, u64)> {
         (0, true) => 1,
         (power, _) => 1 << power,
     };
-    if header[..4] != [0x28, 0xb5, 0x2f, 0xfd] || descriptor & 0x1f != 4 {
+    if header[..4] != zstd::MAGIC || descriptor & 0x1f != 4 {
         return Err(damaged("the zstd header is not one that mastermold writes"));
     }
     header.extend(begin(source, usize::from(!single_segment) + size_length)?);
@@ -89,7 +88,7 @@ fn zstd_header(source: &mut impl Read) -> Result<(Vec<u8>, u64)> {
         [window] => window & 7 == 0 && 10 + u32::from(window >> 3) <= zstd::WINDOW_LOG,
         _ => size <= 1 << zstd::WINDOW_LOG,
     };
-    if size_length != shortest || !window_fits {
+    if size_length != shortest || !window_fits || size == 0 {
         return Err(damaged("the zstd header's window or content size is not one that mastermold writes"));
     }
     Ok((header, size))
@@ -116,44 +115,115 @@ impl Read for Source<'_> {
     }
 }
 
-/// The header, which we looked at already, and what follows.
-type Rest<'a> = Chain<Cursor<Vec<u8>>, BufReader<Source<'a>>>;
-
-/// A decoder behind whose end nothing may be left in its source.
-struct Single<'a, D> {
-    decoder: D,
-    rest: fn(&mut D) -> &mut Rest<'a>,
-    /// How many plain bytes the header promised. gzip's decoder checks its own promise; libzstd forgets to if the last
-    /// block is empty, as ours is.
-    declared: Option<u64>,
-    seen: u64,
-}
-
-impl<D> Single<'_, D> {
-    /// That this is the end in every respect.
-    fn end(&mut self) -> Result<()> {
-        if self.declared.is_some_and(|declared| declared != self.seen) {
-            return Err(damaged("it has another size than its header says"));
-        }
-        let (_, source) = (self.rest)(&mut self.decoder).get_mut();
-        let rest = source.fill_buf().map_err(|error| Error::io("reading", "the archive", error))?;
-        if !rest.is_empty() {
-            return Err(damaged("there are bytes behind its end"));
-        }
-        match source.get_ref().count % 4 {
-            0 => Ok(()),
-            _ => Err(damaged("its length is not a multiple of 4")),
-        }
+/// That nothing is left.
+fn end(source: &mut BufReader<Source<'_>>) -> Result<()> {
+    if !is_over(source)? {
+        return Err(damaged("there are bytes behind its end"));
+    }
+    match source.get_ref().count % 4 {
+        0 => Ok(()),
+        _ => Err(damaged("its length is not a multiple of 4")),
     }
 }
 
-impl<D: Read> Read for Single<'_, D> {
+fn is_over(source: &mut BufReader<Source<'_>>) -> Result<bool> {
+    Ok(source.fill_buf().map_err(|error| Error::io("reading", "the archive", error))?.is_empty())
+}
+
+impl Plain for BufReader<Source<'_>> {
+    fn ended(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// The header, which we looked at already, and what follows.
+type Rest<'a> = Chain<Cursor<Vec<u8>>, BufReader<Source<'a>>>;
+
+/// One gzip member, behind whose end nothing may be left.
+struct Member<'a>(GzDecoder<Rest<'a>>);
+
+impl Read for Member<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.decoder.read(buffer).map_err(ours)?;
-        self.seen += count as u64;
+        let count = self.0.read(buffer).map_err(ours)?;
         if count == 0 && !buffer.is_empty() {
-            self.end().map_err(Error::into_io)?;
+            end(self.0.get_mut().get_mut().1).map_err(Error::into_io)?;
         }
         Ok(count)
+    }
+}
+
+impl Plain for Member<'_> {
+    fn ended(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// One zstd frame.
+type Frame<'a> = ::zstd::Decoder<'static, Rest<'a>>;
+
+/// zstd frames one behind the other, behind whose last nothing may be left.
+struct Frames<'a> {
+    /// The one that is read; none behind the last.
+    frame: Option<Frame<'a>>,
+    /// How many plain bytes of it are still to come, after what its header says: libzstd does not compare that if the
+    /// last block is empty, as ours is.
+    left: u64,
+    ended: u64,
+}
+
+/// The next frame, and how many plain bytes it has.
+fn begin_frame(mut source: BufReader<Source<'_>>) -> Result<(Frame<'_>, u64)> {
+    let (header, size) = frame_header(&mut source)?;
+    let mut frame = ::zstd::Decoder::with_buffer(Cursor::new(header).chain(source))
+        .map_err(|error| Error::io("reading", "the archive", error))?
+        .single_frame();
+    let limited = frame.window_log_max(zstd::WINDOW_LOG);
+    limited.map_err(|error| Error::bug(format!("limiting zstd's window: {error}")))?;
+    Ok((frame, size))
+}
+
+impl Frames<'_> {
+    fn some(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        while let Some(frame) = &mut self.frame {
+            let count = frame.read(buffer).map_err(|error| Error::io("reading", "the archive", ours(error)))?;
+            self.left = self.left.checked_sub(count as u64).ok_or_else(wrong_size)?;
+            if count > 0 || buffer.is_empty() {
+                self.ended += u64::from(count > 0 && self.left == 0);
+                return Ok(count);
+            }
+            if self.left > 0 {
+                return Err(wrong_size());
+            }
+            self.next()?;
+        }
+        Ok(0)
+    }
+
+    /// Goes on to what stands behind a frame.
+    fn next(&mut self) -> Result<()> {
+        let Some(frame) = self.frame.take() else { return Ok(()) };
+        let (_, mut source) = frame.finish().into_inner();
+        if is_over(&mut source)? {
+            return end(&mut source);
+        }
+        let (frame, left) = begin_frame(source)?;
+        (self.frame, self.left) = (Some(frame), left);
+        Ok(())
+    }
+}
+
+fn wrong_size() -> Error {
+    damaged("it has another size than its header says")
+}
+
+impl Read for Frames<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.some(buffer).map_err(Error::into_io)
+    }
+}
+
+impl Plain for Frames<'_> {
+    fn ended(&self) -> Option<u64> {
+        Some(self.ended)
     }
 }

@@ -40,8 +40,19 @@ pub enum Codec {
     Plain,
     /// One gzip member (RFC 1952).
     Gzip,
-    /// One zstd frame (RFC 8878).
+    /// zstd frames (RFC 8878).
     Zstd,
+}
+
+impl Codec {
+    /// The name of the program that undoes it, `plain` if there is nothing to undo.
+    pub fn name(self) -> &'static str {
+        match self {
+            Codec::Plain => "plain",
+            Codec::Gzip => "gzip",
+            Codec::Zstd => "zstd",
+        }
+    }
 }
 
 /// A container and a codec. Written and read as the usual file name extension: `tar.gz`, `cpio.zst`.

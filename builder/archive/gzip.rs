@@ -1,8 +1,9 @@
 //! gzip: one member (RFC 1952), deflated in parallel.
 //!
-//! Each block is deflated by itself, with the 32 KiB before it as its dictionary, and ends on a byte (zlib's "sync
-//! flush"); put one after another they are one deflate stream (RFC 1951). It is pigz's way, and the blocks do not know
-//! who deflated them: the number of workers changes nothing.
+//! Each block of a part's body is deflated by itself, with the 32 KiB before it in the body as its dictionary, and ends on
+//! a byte (zlib's "sync flush"); put one after another, with stored blocks of a large file's head and padding between, they
+//! are one deflate stream (RFC 1951). It is pigz's way, and the blocks do not know who deflated them: the number of workers
+//! changes nothing.
 //!
 //! The stream ends with empty stored blocks, 5 bytes each, as many as make the length a multiple of 4: iPXE 1.0.0 puts
 //! initrds one behind the other without padding, and bytes behind a member would be junk to `gzip -t`.
@@ -14,8 +15,8 @@ use std::thread;
 
 use flate2::{Compress, Compression, FlushCompress, Status};
 
-use super::blocks::{BLOCK, Incoming};
-use super::pack::{Cost, Out, no_thread};
+use super::blocks::BLOCK;
+use super::pack::{Body, Cost, Out, no_thread};
 use crate::error::{Error, Result};
 
 /// Magic, deflate, no flags (no name: the kernel skips one, but no other field), no time, no word on the level, and
@@ -32,22 +33,53 @@ const LAST: [u8; 5] = [1, 0, 0, 0xff, 0xff];
 /// keeps for each thread.
 pub(super) const COST: Cost = Cost { fixed: 4 << 20, worker: 12 << 20, job: BLOCK as u64 };
 
+/// Bytes as they are, in stored blocks.
+pub(super) fn raw(bytes: &[u8]) -> Vec<u8> {
+    let block = |bytes: &[u8]| {
+        let length = bytes.len() as u16;
+        let mut block = vec![0];
+        block.extend_from_slice(&length.to_le_bytes());
+        block.extend_from_slice(&(!length).to_le_bytes());
+        block.extend_from_slice(bytes);
+        block
+    };
+    bytes.chunks(u16::MAX.into()).flat_map(block).collect()
+}
+
+/// What ends the member over `plain` bytes with this CRC-32, behind `written` bytes.
+pub(super) fn end(sum: u32, plain: u64, written: u64) -> Vec<u8> {
+    let rest = LAST.len() as u64 + 8;
+    // Each EMPTY is one more than a multiple of 4.
+    let fill = (4 - (written + rest) % 4) % 4;
+    let mut end = EMPTY.repeat(fill as usize);
+    end.extend(LAST);
+    end.extend_from_slice(&sum.to_le_bytes());
+    end.extend_from_slice(&(plain as u32).to_le_bytes());
+    end
+}
+
 /// One block's work.
 struct Job {
     dictionary: Arc<[u8]>,
     block: Vec<u8>,
     level: u8,
-    done: SyncSender<Result<Deflated>>,
+    done: SyncSender<Result<Vec<u8>>>,
 }
 
-/// One block's result.
-struct Deflated {
-    bytes: Vec<u8>,
-    sum: crc32fast::Hasher,
-}
-
-/// Compresses what comes in.
-pub(super) fn encode(incoming: &Incoming, level: u8, workers: usize, plain: u64, out: &mut Out<'_>) -> Result<()> {
+/// Compresses a body into blocks, none of them the last.
+pub(super) fn compress(body: Body<'_>, level: u8, workers: usize, out: &mut Out<'_>) -> Result<()> {
+    let mut tail: Arc<[u8]> = Arc::new([]);
+    let mut with_dictionary = body.map(move |block| {
+        let block = block?;
+        let next = block[block.len().saturating_sub(WINDOW)..].into();
+        Ok((std::mem::replace(&mut tail, next), block))
+    });
+    if workers == 1 {
+        return with_dictionary.try_for_each(|job| {
+            let (dictionary, block) = job?;
+            out.put(&deflate(level, &dictionary, &block)?)
+        });
+    }
     let (jobs, queue) = sync_channel::<Job>(workers);
     let queue = Mutex::new(queue);
     thread::scope(|scope| {
@@ -56,25 +88,25 @@ pub(super) fn encode(incoming: &Incoming, level: u8, workers: usize, plain: u64,
         }
         // Moved in, so that the workers end when this ends, whatever the reason.
         let jobs = jobs;
-        let mut stream = Stream::begin(out)?;
         let mut pending = VecDeque::new();
-        let mut dictionary: Arc<[u8]> = Arc::new([]);
-        for block in incoming {
-            let block = block?;
-            let tail: Arc<[u8]> = block[block.len().saturating_sub(WINDOW)..].into();
+        for job in with_dictionary {
+            let (dictionary, block) = job?;
             let (done, result) = sync_channel(1);
-            let job = Job { dictionary: std::mem::replace(&mut dictionary, tail), block, level, done };
-            jobs.send(job).map_err(|_| gone())?;
+            jobs.send(Job { dictionary, block, level, done }).map_err(|_| gone())?;
             pending.push_back(result);
             if pending.len() > workers {
-                stream.take(pending.pop_front())?;
+                take(pending.pop_front(), out)?;
             }
         }
         while !pending.is_empty() {
-            stream.take(pending.pop_front())?;
+            take(pending.pop_front(), out)?;
         }
-        stream.end(plain)
+        Ok(())
     })
+}
+
+fn take(result: Option<Receiver<Result<Vec<u8>>>>, out: &mut Out<'_>) -> Result<()> {
+    out.put(&result.ok_or_else(gone)?.recv().map_err(|_| gone())??)
 }
 
 fn gone() -> Error {
@@ -91,7 +123,7 @@ fn work(queue: &Mutex<Receiver<Job>>) {
 }
 
 /// One block, in one call: how zlib-rs compresses depends on where its output is cut.
-fn deflate(level: u8, dictionary: &[u8], block: &[u8]) -> Result<Deflated> {
+fn deflate(level: u8, dictionary: &[u8], block: &[u8]) -> Result<Vec<u8>> {
     let failed = |what: String| Error::bug(format!("deflating: {what}"));
     let mut state = Compress::new(Compression::new(level.into()), false);
     if !dictionary.is_empty() {
@@ -103,40 +135,7 @@ fn deflate(level: u8, dictionary: &[u8], block: &[u8]) -> Result<Deflated> {
     if !matches!(status, Ok(Status::Ok)) || !whole || !bytes.ends_with(&EMPTY[1..]) {
         return Err(failed(format!("{} bytes became {}, {status:?}", state.total_in(), bytes.len())));
     }
-    let mut sum = crc32fast::Hasher::new();
-    sum.update(block);
-    Ok(Deflated { bytes, sum })
-}
-
-/// The member being written.
-struct Stream<'a, 'o> {
-    out: &'a mut Out<'o>,
-    sum: crc32fast::Hasher,
-}
-
-impl<'a, 'o> Stream<'a, 'o> {
-    fn begin(out: &'a mut Out<'o>) -> Result<Stream<'a, 'o>> {
-        out.put(&HEADER)?;
-        Ok(Stream { out, sum: crc32fast::Hasher::new() })
-    }
-
-    fn take(&mut self, result: Option<Receiver<Result<Deflated>>>) -> Result<()> {
-        let deflated = result.ok_or_else(gone)?.recv().map_err(|_| gone())??;
-        self.sum.combine(&deflated.sum);
-        self.out.put(&deflated.bytes)
-    }
-
-    fn end(self, plain: u64) -> Result<()> {
-        let Stream { out, sum } = self;
-        // LAST, sum and length are 13 bytes. Each EMPTY is one more than a multiple of 4.
-        let rest = (out.count() + 13) % 4;
-        for _ in 0..(4 - rest) % 4 {
-            out.put(&EMPTY)?;
-        }
-        out.put(&LAST)?;
-        out.put(&sum.finalize().to_le_bytes())?;
-        out.put(&(plain as u32).to_le_bytes())
-    }
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -154,8 +153,7 @@ mod tests {
         let block: Vec<u8> = (0..BLOCK).map(|_| high()).collect();
         for level in 1..=9 {
             for block in [&block[..], &block[..1], &[]] {
-                let deflated = deflate(level, &block[..block.len().min(WINDOW)], block).unwrap();
-                let mut stream = deflated.bytes;
+                let mut stream = deflate(level, &block[..block.len().min(WINDOW)], block).unwrap();
                 stream.extend(LAST);
                 let mut back = Vec::with_capacity(block.len() + 1);
                 let dictionary = &block[..block.len().min(WINDOW)];

@@ -1,7 +1,7 @@
 //! Archives: a tree's bytes as tar or newc cpio, compressed; and the strict reading of the same dialect.
 //!
 //! ```text
-//! Tree --check--> header + content --blocks--> codec --> out      pack
+//! Tree --check--> header + content --parts--> codec --> out       pack
 //! source --> codec --> header + content --> visit                 read
 //! ```
 //!
@@ -18,6 +18,7 @@ mod header;
 mod limits;
 mod order;
 mod pack;
+mod parts;
 mod read;
 mod tar;
 mod zstd;
@@ -25,5 +26,6 @@ mod zstd;
 pub use format::{Codec, Container, Format};
 pub use header::{Header, HeaderKind};
 pub use limits::check;
-pub use pack::{Packing, pack};
+pub use pack::{NoPieces, Packing, Piece, Pieces, pack, press, sums};
+pub use parts::{Part, Parts, parts};
 pub use read::read;

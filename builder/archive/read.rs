@@ -2,10 +2,11 @@
 
 use std::io::{self, Read};
 
-use super::decode::{self, damaged};
+use super::decode::{self, Plain, damaged};
 use super::format::{Container, Format};
 use super::header::Header;
 use super::order::Order;
+use super::parts::Cuts;
 use super::{cpio, limits, tar};
 use crate::error::{Error, Result};
 
@@ -24,15 +25,24 @@ pub fn read(
     visit: &mut dyn FnMut(&Header, &mut dyn Read) -> Result<()>,
 ) -> Result<()> {
     let plain = decode::open(source, format.codec)?;
-    let mut stream = Stream { plain, at: 0, order: Order::default(), mtime: None, number: 0 };
+    let mut stream =
+        Stream { plain, at: 0, order: Order::default(), mtime: None, number: 0, cuts: Cuts::default(), parts: 0 };
     loop {
+        let (start, ended) = (stream.at, stream.plain.ended());
         let header = match format.container {
             Container::Tar => stream.tar()?,
             Container::Cpio => stream.cpio()?,
         };
-        let Some(header) = header else { break };
+        let Some(header) = header else {
+            // The end is a part too.
+            stream.cut(true, ended)?;
+            break;
+        };
         stream.accept(&header, format.container)?;
         let size = header.size();
+        let length = stream.at - start + size.next_multiple_of(format.container.block());
+        let begins = stream.cuts.next(length, size);
+        stream.cut(begins, ended)?;
         let mut contents = Contents { stream: &mut stream, left: size };
         visit(&header, &mut contents)?;
         contents.skip()?;
@@ -43,11 +53,14 @@ pub fn read(
 
 /// The plain bytes, and how far we are.
 struct Stream<'a> {
-    plain: Box<dyn Read + 'a>,
+    plain: Box<dyn Plain + 'a>,
     at: u64,
     order: Order,
     mtime: Option<u64>,
     number: u32,
+    cuts: Cuts,
+    /// How many parts began so far.
+    parts: u64,
 }
 
 impl Stream<'_> {
@@ -132,6 +145,16 @@ impl Stream<'_> {
             return Err(damaged(format!("{} has another modification time than what came before", header.path)));
         }
         Ok(())
+    }
+
+    /// That frames end where parts do, and nowhere else: the kernel takes no frame that ends inside an entry. `ended` frames
+    /// stand before an entry that begins a part or goes on with one.
+    fn cut(&mut self, begins: bool, ended: Option<u64>) -> Result<()> {
+        self.parts += u64::from(begins);
+        match ended {
+            Some(ended) if ended + 1 != self.parts => Err(self.wrong("a frame ends where mastermold ends none")),
+            _ => Ok(()),
+        }
     }
 
     /// That nothing is left.

@@ -1,29 +1,35 @@
-//! zstd: one frame (RFC 8878) with content size and checksum, compressed in parallel by libzstd.
+//! zstd: one frame for each part (RFC 8878), with content size and checksum, compressed by libzstd.
+//!
+//! A part's body is compressed as a frame of its own, of which only the blocks are kept; around them go a frame header,
+//! the part's head and padding as raw blocks, which touch neither repeat codes nor entropy tables, an empty last block,
+//! and the checksum over all of it. So one compression of a file serves every archive that has it.
 //!
 //! libzstd cuts the input into jobs of a size that we fix, so the number of workers changes nothing, as long as there is
 //! one: without any it takes another path and writes other bytes. All parameters that a level does not fix by itself are
 //! set (`docs/decisions/codecs.md`).
 //!
-//! Before its end the frame is flushed, so the last block is an empty one; in front of it go as many more empty blocks, 3
-//! bytes each, as make the length a multiple of 4: iPXE 1.0.0 puts initrds one behind the other without padding, and
-//! bytes behind a frame would be an error to `zstd -t`.
+//! In the last frame there are as many more empty blocks, 3 bytes each, as make the archive's length a multiple of 4:
+//! iPXE 1.0.0 puts initrds one behind the other without padding, and bytes behind a frame would be an error to `zstd -t`.
 
 use std::io::{self, Write};
 
 use ::zstd::stream::raw::{CParameter, Encoder};
 use ::zstd::stream::zio::Writer;
 
-use super::blocks::Incoming;
-use super::pack::{Cost, Out};
+use super::pack::{Body, Cost, Out};
 use crate::error::{Error, Result};
 
-/// The window, as a power of two: 8 MiB, the most that our reader takes and RFC 8878 recommends to support. The kernel
-/// allocates it for each frame that is larger; its own limit is 128 MiB.
+/// The longest window that is written or read, as a power of two: 8 MiB, the most that RFC 8878 recommends to support.
+/// The kernel allocates it for each frame that is larger; its own limit is 128 MiB.
 pub(super) const WINDOW_LOG: u32 = 23;
+/// What a frame begins with.
+pub(super) const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// A raw block of nothing: not the last, type raw, size 0 (RFC 8878, 3.1.1.2).
-const EMPTY: [u8; 3] = [0, 0, 0];
+pub(super) const EMPTY: [u8; 3] = [0, 0, 0];
 /// The same, and the last.
 const LAST: [u8; 3] = [1, 0, 0];
+/// The most bytes that a block holds.
+const BLOCK: usize = 128 << 10;
 /// libzstd's own limit (`ZSTDMT_NBWORKERS_MAX`).
 pub(super) const MOST_WORKERS: u64 = 256;
 
@@ -57,18 +63,67 @@ pub(super) fn cost(level: u8) -> Cost {
     Cost { fixed: 3 * job, worker: worker << 20, job }
 }
 
-/// Compresses what comes in, `plain` bytes.
-pub(super) fn encode(incoming: &Incoming, level: u8, workers: usize, plain: u64, out: &mut Out<'_>) -> Result<()> {
-    let encoder = encoder(level, workers, plain).map_err(failed)?;
-    let mut writer = Writer::new_with_capacity(Tail { out, held: None }, encoder, 256 << 10);
-    for block in incoming {
+/// A frame's header (RFC 8878, 3.1.1.1) as libzstd writes it for `plain` bytes: single segment if they fit the window.
+pub(super) fn header(plain: u64, level: u8) -> Vec<u8> {
+    let window_log = cut(level).window_log;
+    let is_single = plain <= 1 << window_log;
+    let (code, size) = match plain {
+        0..256 => (0, vec![plain as u8]),
+        256..0x1_0100 => (1, ((plain - 256) as u16).to_le_bytes().to_vec()),
+        0x1_0100..0xffff_ffff => (2, (plain as u32).to_le_bytes().to_vec()),
+        _ => (3, plain.to_le_bytes().to_vec()),
+    };
+    let checksum = 1 << 2;
+    let mut header = MAGIC.to_vec();
+    header.push(code << 6 | u8::from(is_single) << 5 | checksum);
+    if !is_single {
+        header.push(((window_log - 10) << 3) as u8);
+    }
+    header.extend(size);
+    header
+}
+
+/// Bytes as they are, in blocks.
+pub(super) fn raw(bytes: &[u8]) -> Vec<u8> {
+    let block = |bytes: &[u8]| {
+        let mut block = ((bytes.len() as u32) << 3).to_le_bytes()[..3].to_vec();
+        block.extend_from_slice(bytes);
+        block
+    };
+    bytes.chunks(BLOCK).flat_map(block).collect()
+}
+
+/// What stands behind the blocks of a frame over bytes with this XXH64. In the last frame `fill` empty blocks go before.
+pub(super) fn end(sum: u64, fill: usize) -> Vec<u8> {
+    let mut end = EMPTY.repeat(fill);
+    end.extend(LAST);
+    end.extend_from_slice(&(sum as u32).to_le_bytes());
+    end
+}
+
+/// How many bytes [`end`] has without filling.
+pub(super) const END: u64 = LAST.len() as u64 + 4;
+
+/// Compresses a body of `size` bytes into blocks, none of them the last.
+pub(super) fn compress(body: Body<'_>, size: u64, level: u8, workers: usize, out: &mut Out<'_>) -> Result<()> {
+    let encoder = encoder(level, workers, size).map_err(failed)?;
+    // What the encoder writes before its first block. Its header has no checksum.
+    let skip = header(size, level).len();
+    let mut writer =
+        Writer::new_with_capacity(Inside { out, skip, is_over: false, tail: Vec::new() }, encoder, 256 << 10);
+    for block in body {
         writer.write_all(&block?).map_err(failed)?;
     }
     writer.flush().map_err(failed)?;
-    writer.writer_mut().held = Some(Vec::new());
+    writer.writer_mut().is_over = true;
     writer.finish().map_err(failed)?;
-    let (tail, _) = writer.into_inner();
-    tail.end()
+    let (Inside { skip, tail, .. }, _) = writer.into_inner();
+    match (skip, &tail[..]) {
+        (0, tail) if tail == LAST => Ok(()),
+        (skip, tail) => {
+            Err(Error::bug(format!("zstd ended a flushed frame with {tail:02x?}, {skip} bytes were missing")))
+        }
+    }
 }
 
 fn failed(error: io::Error) -> Error {
@@ -85,7 +140,7 @@ fn encoder(level: u8, workers: usize, plain: u64) -> io::Result<Encoder<'static>
         CParameter::WindowLog(window_log),
         CParameter::EnableLongDistanceMatching(false),
         CParameter::ContentSizeFlag(true),
-        CParameter::ChecksumFlag(true),
+        CParameter::ChecksumFlag(false),
         CParameter::DictIdFlag(false),
         CParameter::NbWorkers(workers as u32),
         CParameter::JobSize(job),
@@ -97,34 +152,23 @@ fn encoder(level: u8, workers: usize, plain: u64) -> io::Result<Encoder<'static>
     Ok(encoder)
 }
 
-/// Passes bytes on until the end of the frame, which it holds.
-struct Tail<'a, 'o> {
+/// Passes on what is between a frame's header and its last block.
+struct Inside<'a, 'o> {
     out: &'a mut Out<'o>,
-    held: Option<Vec<u8>>,
+    skip: usize,
+    is_over: bool,
+    tail: Vec<u8>,
 }
 
-impl Tail<'_, '_> {
-    /// Puts empty blocks before the last, which must be empty too.
-    fn end(self) -> Result<()> {
-        let held = self.held.unwrap_or_default();
-        if held.len() != 7 || !held.starts_with(&LAST) {
-            return Err(Error::bug(format!("zstd ended a flushed frame with {} bytes: {held:02x?}", held.len())));
-        }
-        let total = self.out.count() + held.len() as u64;
-        // Each empty block is one less than a multiple of 4.
-        for _ in 0..total % 4 {
-            self.out.put(&EMPTY)?;
-        }
-        self.out.put(&held)
-    }
-}
-
-impl Write for Tail<'_, '_> {
+impl Write for Inside<'_, '_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.held {
-            Some(held) => held.write(bytes),
-            None => self.out.write(bytes),
+        let skipped = self.skip.min(bytes.len());
+        self.skip -= skipped;
+        match self.is_over {
+            true => self.tail.extend_from_slice(&bytes[skipped..]),
+            false => self.out.put(&bytes[skipped..]).map_err(Error::into_io)?,
         }
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

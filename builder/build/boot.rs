@@ -6,7 +6,6 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 
 use super::base::{Bases, Known, Layered, NodeBase, Rootfs};
 use super::layers::NodeLayers;
@@ -331,7 +330,7 @@ fn needed(unpacked: u64, packed: u64, cmdline: &str) -> u64 {
 fn copy(blobs: &Layered<'_>, pin: &Pin, size: u64, path: &str, draft: &Draft) -> Result<()> {
     let added = draft.add(Secrecy::Public, path, |out| {
         let mut reader = blobs.open(&pin.digest, pin.size)?;
-        let copied = io::copy(&mut reader, out);
+        let copied = crate::digest::copy(&mut reader, out);
         let padded = copied.and_then(|_| out.write_all(&vec![0; (size - pin.size) as usize]));
         padded.map_err(|error| Error::io("writing", path, error))
     });

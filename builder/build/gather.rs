@@ -273,7 +273,7 @@ pub fn fetch(
 fn check_file(wanted: &Wanted, source: &PlannedSource, locked: &Locked) -> Result<()> {
     let Location::Path(path) = &source.location else { return Ok(()) };
     let mut hashed = HashWriter::new(std::io::sink());
-    std::io::copy(&mut disk::open(path)?, &mut hashed).map_err(|error| Error::io("reading", path, error))?;
+    crate::digest::copy(&mut disk::open(path)?, &mut hashed).map_err(|error| Error::io("reading", path, error))?;
     let (_, digest, _) = hashed.finish();
     match digest == locked.sha256 {
         true => Ok(()),

@@ -20,6 +20,7 @@ pub mod layers;
 pub mod leak;
 mod node;
 pub mod pack;
+mod pieces;
 pub mod place;
 mod placements;
 pub mod plan;
@@ -32,6 +33,7 @@ mod settings;
 mod sight;
 pub mod sources;
 mod talk;
+mod workers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -125,10 +127,18 @@ pub fn build(profile: &Profile, lock: &Lock, seed: &Seed, building: &Building<'_
     jobs.extend(boot.iter().map(|boot| boot.jobs(&indices)).collect::<Result<Vec<_>>>()?.into_iter().flatten());
     check_jobs(&jobs, profile)?;
     gather::fetch(&plan.sources, lock, Thorough::No, building.store, building.options)?;
-    let draft = Draft::new(building.out, &profile.declared.cluster.name)?;
+    let cluster = &profile.declared.cluster;
+    let draft = Draft::new(building.out, &cluster.name, &cluster.version.value.to_string())?;
     let rootfs = bases.rootfs();
     let blobs = Layered { store: building.store, rootfs: &rootfs };
-    let artifacts = pack::write(&jobs, &draft, &blobs, profile.mtime, building.means)?;
+    let writing = pack::Writing {
+        draft: &draft,
+        blobs: &blobs,
+        store: building.store,
+        mtime: profile.mtime,
+        means: building.means,
+    };
+    let artifacts = writing.all(&jobs)?;
     write_node_manifests(profile, &plan, &layers, &commons, &selected, &draft)?;
     for (name, bytes) in &plan.admin {
         draft.add_bytes(Secrecy::Secret, &format!("admin/{name}"), bytes)?;
@@ -141,7 +151,7 @@ pub fn build(profile: &Profile, lock: &Lock, seed: &Seed, building: &Building<'_
     describe(profile, lock, (&plan, &selected), &bases, building.store, &draft)?;
     let manifest = release_manifest(profile, lock, &plan, records, artifacts)?;
     draft.add_bytes(Secrecy::Public, bundle::MANIFEST, &to_text(&manifest)?)?;
-    let (path, outcome) = draft.finish(&manifest.version, building.existing)?;
+    let (path, outcome) = draft.finish(building.existing)?;
     Ok(Built { path, outcome, manifest })
 }
 

@@ -2,16 +2,17 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use super::layers::NodeLayers;
-use crate::archive::{self, Container, Format, Packing};
+use super::pieces::{self, Kept, Missing};
+use super::workers::side_by_side;
+use crate::archive::{self, Codec, Container, Format, NoPieces, Packing, Parts, Pieces};
 use crate::bundle::{Artifact, Draft};
+use crate::digest::Digest;
 use crate::epoch::Epoch;
-use crate::error::{Error, Faults, Result};
+use crate::error::{Class, Error, Result};
 use crate::profile::{LayersDeclaration, OutputDeclaration, SecretsDeclaration};
+use crate::store::{Pin, Store};
 use crate::tree::{Audience, Blobs, Secrecy, Tree};
 
 /// An archive to be written.
@@ -39,12 +40,9 @@ pub struct Means {
     pub memory: u64,
 }
 
-/// Archives below this many bytes of content are written side by side, each by one thread; a larger one has all
-/// threads to itself.
-const SMALL: u64 = 8 << 20;
-
-/// What one small archive's writing may take.
-const SMALL_MEMORY: u64 = 64 << 20;
+/// Archives with this many bytes of contents are put together of pieces that are kept, and looked for in the release that
+/// is in place; smaller ones are written sooner than looked for.
+const LARGE: u64 = 1 << 20;
 
 /// The level at which an output is compressed.
 fn level(output: &OutputDeclaration) -> Result<u8> {
@@ -131,54 +129,120 @@ impl<'a> Job<'a> {
         self.tree.iter().map(|(_, entry)| size(entry)).sum()
     }
 
-    fn write(&self, draft: &Draft, blobs: &dyn Blobs, mtime: Epoch, means: Means) -> Result<Artifact> {
-        let packing =
-            Packing { format: self.format, level: self.level, mtime, workers: means.jobs, memory: means.memory };
-        let written = draft.add(self.secrecy, &self.path, |out| archive::pack(&self.tree, blobs, &packing, out));
-        let (sha256, size) = written.map_err(|error| error.context(format!("writing {}", self.path)))?;
-        Ok(Artifact {
+    fn is_large(&self) -> bool {
+        self.content() >= LARGE
+    }
+
+    fn packing(&self, mtime: Epoch, means: Means) -> Packing {
+        Packing { format: self.format, level: self.level, mtime, workers: means.jobs, memory: means.memory }
+    }
+
+    fn parts(&self, mtime: Epoch) -> Parts<'_> {
+        archive::parts(&self.tree, self.format.container, mtime)
+    }
+
+    fn artifact(&self, Pin { digest, size }: Pin) -> Artifact {
+        Artifact {
             path: self.full_path(),
             node: self.node.map(str::to_owned),
             layer: self.layer.to_owned(),
             format: self.format.to_string(),
             size,
-            sha256,
+            sha256: digest,
             secret: self.secrecy == Secrecy::Secret,
-        })
+        }
     }
 }
 
-/// Writes all archives; what they became, sorted by path. A job that is there several times is written once.
-pub fn write(jobs: &[Job<'_>], draft: &Draft, blobs: &dyn Blobs, mtime: Epoch, means: Means) -> Result<Vec<Artifact>> {
-    let distinct: BTreeMap<String, &Job<'_>> = jobs.iter().map(|job| (job.full_path(), job)).collect();
-    let (small, large): (Vec<&Job<'_>>, Vec<&Job<'_>>) = distinct.into_values().partition(|job| job.content() < SMALL);
-    let mut artifacts = Vec::new();
-    for job in large {
-        artifacts.push(job.write(draft, blobs, mtime, means)?);
+/// Archives being written into a draft.
+#[derive(Clone, Copy)]
+pub struct Writing<'a> {
+    /// Where they go.
+    pub draft: &'a Draft,
+    /// Where contents are.
+    pub blobs: &'a dyn Blobs,
+    /// Where pieces of archives are kept.
+    pub store: &'a Store,
+    /// The time of every entry.
+    pub mtime: Epoch,
+    /// What it may cost.
+    pub means: Means,
+}
+
+impl<'a> Writing<'a> {
+    /// Writes all archives; what they became, sorted by path. A job that is there several times is written once.
+    ///
+    /// What is large is put together of pieces, which are compressed first, each once, on all cores; an archive that the
+    /// release in place has already is not written at all. What is small is compressed where it stands.
+    pub fn all(self, jobs: &'a [Job<'a>]) -> Result<Vec<Artifact>> {
+        let distinct: BTreeMap<String, &Job<'_>> = jobs.iter().map(|job| (job.full_path(), job)).collect();
+        let (large, small): (Vec<&Job<'_>>, Vec<&Job<'_>>) = distinct.into_values().partition(|job| job.is_large());
+        let (threads, each) = self.share(jobs);
+        let mut artifacts = self.large(&large, threads, each)?;
+        artifacts.extend(side_by_side(&small, threads, |job| self.write(job, &NoPieces, each))?);
+        artifacts.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(artifacts)
     }
-    let threads = (means.memory / SMALL_MEMORY).clamp(1, means.jobs.max(1) as u64) as usize;
-    let each = Means { jobs: 1, memory: means.memory / threads as u64 };
-    let (next, done) = (AtomicUsize::new(0), Mutex::new((Vec::new(), Faults::new())));
-    thread::scope(|scope| {
-        for _ in 0..threads.min(small.len()) {
-            scope.spawn(|| {
-                while let Some(job) = small.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let written = job.write(draft, blobs, mtime, each);
-                    let mut done = done.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                    match written {
-                        Ok(artifact) => done.0.push(artifact),
-                        // The others need not be begun.
-                        Err(error) => {
-                            next.store(small.len(), Ordering::Relaxed);
-                            done.1.push(error);
-                        }
-                    }
-                }
-            });
+
+    /// How many archives may be written side by side, and what each of them may cost.
+    fn share(&self, jobs: &[Job<'_>]) -> (usize, Means) {
+        let room = jobs.iter().map(|job| job.packing(self.mtime, self.means).room(&job.tree)).max().unwrap_or(1);
+        let threads = (self.means.memory / room).clamp(1, self.means.jobs.max(1) as u64) as usize;
+        (threads, Means { jobs: 1, memory: self.means.memory / threads as u64 })
+    }
+
+    fn large(self, jobs: &[&'a Job<'a>], threads: usize, each: Means) -> Result<Vec<Artifact>> {
+        let unchanged = side_by_side(jobs, threads, |job| self.unchanged(job))?;
+        let (mut artifacts, mut changed) = (Vec::new(), Vec::new());
+        for (job, (key, artifact)) in jobs.iter().zip(unchanged) {
+            match artifact {
+                Some(artifact) => artifacts.push(artifact),
+                None => changed.push((*job, key)),
+            }
         }
-    });
-    let (more, faults) = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    artifacts.extend(more);
-    artifacts.sort_by(|a, b| a.path.cmp(&b.path));
-    faults.finish(artifacts)
+        let mut missing = Missing::default();
+        for (job, _) in changed.iter().filter(|(job, _)| job.format.codec != Codec::Plain) {
+            missing.add(job.parts(self.mtime), &self.kept(job), &job.packing(self.mtime, self.means))?;
+        }
+        missing.press(self.store, self.blobs, threads)?;
+        let written = side_by_side(&changed, threads, |(job, key)| {
+            let (kept, packing) = (self.kept(job), job.packing(self.mtime, each));
+            let artifact = match self.write(job, &kept, each) {
+                // A piece was damaged, or what it is made of is; who is asked again says which.
+                Err(error) if error.class() == Class::Integrity => {
+                    kept.mend(job.parts(self.mtime), &packing)?;
+                    self.write(job, &kept, each)?
+                }
+                written => written?,
+            };
+            let pin = Pin { digest: artifact.sha256, size: artifact.size };
+            kept.remember_archive(key, &packing, &pin).map(|()| artifact)
+        });
+        artifacts.extend(written?);
+        Ok(artifacts)
+    }
+
+    fn kept(&self, job: &Job<'_>) -> Kept<'a> {
+        Kept { store: self.store, secrecy: job.secrecy }
+    }
+
+    /// What a large archive is, and its artifact if the release in place has it. Whose secrets are in it is written anew.
+    fn unchanged(&self, job: &Job<'_>) -> Result<(Digest, Option<Artifact>)> {
+        let key = pieces::key(job.parts(self.mtime))?;
+        let known = match job.secrecy {
+            Secrecy::Public => self.kept(job).archive(&key, &job.packing(self.mtime, self.means))?,
+            Secrecy::Secret => None,
+        };
+        let Some(pin) = known else { return Ok((key, None)) };
+        let is_there = self.draft.reuse(&job.path, &pin.digest, pin.size)?;
+        Ok((key, is_there.then(|| job.artifact(pin))))
+    }
+
+    fn write(&self, job: &Job<'_>, pieces: &dyn Pieces, means: Means) -> Result<Artifact> {
+        let packing = job.packing(self.mtime, means);
+        let written =
+            self.draft.add(job.secrecy, &job.path, |out| archive::pack(&job.tree, self.blobs, pieces, &packing, out));
+        let (digest, size) = written.map_err(|error| error.context(format!("writing {}", job.path)))?;
+        Ok(job.artifact(Pin { digest, size }))
+    }
 }

@@ -1,12 +1,14 @@
 //! [`Draft`]: a release while it is written. It gets its name when it is whole, in one step.
 
+use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{PUBLIC, SECRETS, SUMS, Sums};
-use crate::digest::{Digest, HashWriter};
+use crate::digest::{Digest, HashWriter, copy};
 use crate::disk::{self, Access, StagedDirectory};
 use crate::error::{Error, Result};
 use crate::tree::Secrecy;
@@ -19,8 +21,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Draft {
     staged: StagedDirectory,
     cluster: PathBuf,
+    /// Where it is to be, and a release of the same version may be.
+    target: PathBuf,
     public: Mutex<Sums>,
     secrets: Mutex<Sums>,
+    /// Public files that the release which is there has too, as the same files.
+    shared: Mutex<BTreeSet<String>>,
 }
 
 /// What became of a draft.
@@ -44,14 +50,34 @@ pub enum Existing {
 }
 
 impl Draft {
-    /// An empty draft in `out/CLUSTER`.
-    pub fn new(out: &Path, cluster: &str) -> Result<Draft> {
+    /// An empty draft of `out/CLUSTER/VERSION`.
+    pub fn new(out: &Path, cluster: &str, version: &str) -> Result<Draft> {
         let cluster = out.join(cluster);
         disk::create_directories(&cluster, Access::Public)?;
         let staged = StagedDirectory::in_directory(&cluster)?;
         disk::create_directories(&staged.path().join(PUBLIC), Access::Public)?;
         disk::create_directories(&staged.path().join(SECRETS), Access::Private)?;
-        Ok(Draft { staged, cluster, public: Mutex::default(), secrets: Mutex::default() })
+        let target = cluster.join(version);
+        let (public, secrets, shared) = Default::default();
+        Ok(Draft { staged, cluster, target, public, secrets, shared })
+    }
+
+    /// Takes a public file from the release that is there, if it has the file and the file is whole, so that nothing is
+    /// written; says whether it did. The file is hashed. Who changes it in the one release would change it in the other,
+    /// but only one of them stays.
+    pub fn reuse(&self, path: &str, digest: &Digest, size: u64) -> Result<bool> {
+        let Ok(Some(mut file)) = disk::open_plain(&self.target.join(PUBLIC).join(path)) else { return Ok(false) };
+        if disk::size(&file)? != size || hash(&mut file, path)? != *digest {
+            return Ok(false);
+        }
+        let copy = self.staged.path().join(PUBLIC).join(path);
+        disk::create_directories(copy.parent().unwrap_or(&copy), Access::Public)?;
+        if !disk::share(&file, &copy, Access::Public) {
+            return Ok(false);
+        }
+        locked(&self.public).insert(path, *digest);
+        locked(&self.shared).insert(path.to_owned());
+        Ok(true)
     }
 
     /// Writes a file at `path` below `public/` or `secrets/`; its digest and size. Several threads may add files.
@@ -68,10 +94,13 @@ impl Draft {
         let target = self.staged.path().join(part).join(path);
         disk::create_directories(target.parent().unwrap_or(&target), access)?;
         let mut writer = HashWriter::new(disk::create(&target, access)?);
-        write(&mut writer)?;
+        if let Err(error) = write(&mut writer) {
+            disk::remove_file(&target)?;
+            return Err(error);
+        }
         let (file, digest, size) = writer.finish();
         disk::sync(&file, &target)?;
-        sums.lock().unwrap_or_else(PoisonError::into_inner).insert(path, digest);
+        locked(sums).insert(path, digest);
         Ok((digest, size))
     }
 
@@ -81,8 +110,9 @@ impl Draft {
     }
 
     /// Writes the sums and gives the release its name, `out/CLUSTER/VERSION`.
-    pub fn finish(self, version: &str, existing: Existing) -> Result<(PathBuf, Outcome)> {
-        let target = self.cluster.join(version);
+    pub fn finish(self, existing: Existing) -> Result<(PathBuf, Outcome)> {
+        let target = self.target;
+        let shared = self.shared.into_inner().unwrap_or_else(PoisonError::into_inner);
         let public = self.public.into_inner().unwrap_or_else(PoisonError::into_inner);
         let secrets = self.secrets.into_inner().unwrap_or_else(PoisonError::into_inner);
         for (part, sums, access) in [(PUBLIC, &public, Access::Public), (SECRETS, &secrets, Access::Private)] {
@@ -96,7 +126,9 @@ impl Draft {
             self.staged.persist(&target, Access::Public)?;
             return Ok((target, Outcome::Written));
         }
-        if is_same(&target.join(PUBLIC), &public)? && is_same(&target.join(SECRETS), &secrets)? {
+        if is_same(&target.join(PUBLIC), &public, &shared)?
+            && is_same(&target.join(SECRETS), &secrets, &BTreeSet::new())?
+        {
             // It stays; but what a copy or a careless hand made of its modes does not.
             disk::make_private(&target.join(SECRETS))?;
             return Ok((target, Outcome::Unchanged));
@@ -110,21 +142,30 @@ impl Draft {
     }
 }
 
-/// Whether a part of a release that is there has exactly these files; damaged files are other files.
-fn is_same(part: &Path, sums: &Sums) -> Result<bool> {
+/// Whether a part of a release that is there has exactly these files; damaged files are other files. Those that are
+/// shared were hashed before.
+fn is_same(part: &Path, sums: &Sums, shared: &BTreeSet<String>) -> Result<bool> {
     let Ok(bytes) = disk::read(&part.join(SUMS), 64 << 20) else { return Ok(false) };
     if bytes != sums.to_text().as_bytes() {
         return Ok(false);
     }
-    for (path, digest) in sums.iter() {
+    for (path, digest) in sums.iter().filter(|(path, _)| !shared.contains(*path)) {
         let Ok(mut file) = disk::open(&part.join(path)) else { return Ok(false) };
-        let mut hashed = HashWriter::new(std::io::sink());
-        std::io::copy(&mut file, &mut hashed).map_err(|error| Error::io("reading", part.join(path), error))?;
-        if hashed.finish().1 != *digest {
+        if hash(&mut file, path)? != *digest {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+fn hash(file: &mut File, path: &str) -> Result<Digest> {
+    let mut hashed = HashWriter::new(std::io::sink());
+    copy(file, &mut hashed).map_err(|error| Error::io("reading", path, error))?;
+    Ok(hashed.finish().1)
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -134,7 +175,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     fn draft(out: &Path, text: &str) -> Draft {
-        let draft = Draft::new(out, "prod").unwrap();
+        let draft = Draft::new(out, "prod", "1.0").unwrap();
         draft.add_bytes(Secrecy::Public, "a/b", text.as_bytes()).unwrap();
         draft.add_bytes(Secrecy::Secret, "n/key", b"secret").unwrap();
         draft
@@ -143,7 +184,7 @@ mod tests {
     #[test]
     fn whole_or_not_at_all_and_never_replaced_unasked() {
         let out = tempfile::tempdir().unwrap();
-        let finish = |text, existing| draft(out.path(), text).finish("1.0", existing);
+        let finish = |text, existing| draft(out.path(), text).finish(existing);
         let (path, outcome) = finish("one", Existing::Keep).unwrap();
         assert_eq!(outcome, Outcome::Written);
         for name in ["secrets", "secrets/n", "secrets/n/key"] {

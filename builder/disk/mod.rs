@@ -13,6 +13,7 @@
 pub mod guard;
 pub mod lay;
 pub mod look;
+pub mod share;
 pub mod staged;
 
 use std::fs::{self, File, OpenOptions};
@@ -26,6 +27,7 @@ use crate::error::{Error, Result};
 
 pub use guard::{Guard, guard};
 pub use look::{Look, create_private, look, look_open, open_plain, open_private};
+pub use share::share;
 pub use staged::{Staged, StagedDirectory, abandon, sweep, write, write_new};
 
 /// How many bytes are compared at a time.
@@ -334,8 +336,14 @@ pub fn remove_directory(path: &Path) -> Result<()> {
 
 /// Renames, and syncs the directory, so that the new name survives a power cut.
 pub fn rename(from: &Path, to: &Path) -> Result<()> {
-    fs::rename(from, to).map_err(|error| Error::io("renaming to", to, error))?;
+    rename_unsynced(from, to)?;
     sync_directory(parent(to))
+}
+
+/// Renames; a power cut may undo it, or leave the name to a file without its bytes. For what can be made again and is
+/// known by its digest.
+pub fn rename_unsynced(from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to).map_err(|error| Error::io("renaming to", to, error))
 }
 
 /// Exchanges two names in one step (renameat2(2), `RENAME_EXCHANGE`): at every moment both exist.

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::fs::{FlockOperation, Mode};
 
 use super::Pin;
-use crate::digest::{Digest, HashWriter, Hasher, PinnedReader};
+use crate::digest::{Digest, HashWriter, Hasher, PinnedReader, copy};
 use crate::disk::{self, Access, Kind};
 use crate::epoch;
 use crate::error::{Class, Error, Result};
@@ -105,6 +105,18 @@ impl Store {
         Ok(derived)
     }
 
+    /// Stores what `write` writes and could write again: it is not synced, and a power cut may take it away. Gives back
+    /// what `write` did.
+    pub fn spare<T>(&self, write: impl FnOnce(&mut (dyn Write + Send)) -> Result<T>) -> Result<(Pin, T)> {
+        let temp = self.temp()?;
+        let mut hashed = HashWriter::new(&temp.file);
+        let made = write(&mut hashed)?;
+        let (_, digest, size) = hashed.finish();
+        let path = self.claim(&temp.file, &digest)?;
+        disk::rename_unsynced(&temp.path, &path)?;
+        Ok((Pin { digest, size }, made))
+    }
+
     /// Stores `source` if it is what was pinned; otherwise nothing changes.
     pub(super) fn add_pinned(&self, source: impl Read, name: &str, pin: &Pin) -> Result<()> {
         let mut temp = self.temp()?;
@@ -115,7 +127,7 @@ impl Store {
 
     /// Hashes the blob. One that is damaged is removed, and is as one that is not there: false.
     pub fn check(&self, digest: &Digest, size: u64) -> Result<bool> {
-        match self.open_pinned(digest, size).map(|mut reader| io::copy(&mut reader, &mut io::sink())) {
+        match self.open_pinned(digest, size).map(|mut reader| copy(&mut reader, &mut io::sink())) {
             Ok(Ok(_)) => Ok(true),
             Ok(Err(error)) => match Error::io("reading", self.path(digest), error) {
                 error if error.class() == Class::Integrity => {
@@ -131,14 +143,18 @@ impl Store {
 
     /// Gives a finished, hashed file of this store its name.
     pub(super) fn keep(&self, file: &File, from: &Path, digest: &Digest) -> Result<()> {
+        file.sync_all().map_err(|error| Error::io("storing", self.path(digest), error))?;
+        disk::rename(from, &self.claim(file, digest)?)
+    }
+
+    /// Makes ready for a finished file the name that it is to have.
+    fn claim(&self, file: &File, digest: &Digest) -> Result<PathBuf> {
         let path = self.path(digest);
-        let failed = |error: io::Error| Error::io("storing", &path, error);
-        file.sync_all().map_err(failed)?;
-        rustix::fs::fchmod(file, Mode::from_raw_mode(0o400)).map_err(|error| failed(error.into()))?;
+        let protected = rustix::fs::fchmod(file, Mode::from_raw_mode(0o400));
+        protected.map_err(|error| Error::io("storing", &path, error.into()))?;
         self.has(digest, 0)?;
-        let parent = path.parent().unwrap_or(&self.directory);
-        disk::create_directories(parent, Access::Private)?;
-        disk::rename(from, &path)
+        disk::create_directories(path.parent().unwrap_or(&self.directory), Access::Private)?;
+        Ok(path)
     }
 
     /// The open blob, which is a regular file but may be damaged: read it through a [`PinnedReader`].
@@ -157,20 +173,33 @@ impl Store {
     ///
     /// What is kept has its own digest before it; a note that was damaged is made anew.
     pub fn note(&self, name: &str, pin: &Pin, make: impl FnOnce(File) -> Result<String>) -> Result<String> {
-        let path = self.directory.join("notes").join(name).join(pin.digest.to_string());
-        if let Some(kept) = read_note(&path)? {
+        if let Some(kept) = self.recall(name, &pin.digest)? {
             return Ok(kept);
         }
         let mut reader = self.open_pinned(&pin.digest, pin.size)?;
-        let hashed = io::copy(&mut reader, &mut io::sink());
+        let hashed = copy(&mut reader, &mut io::sink());
         hashed.map_err(|error| Error::io("reading", "a stored blob", error).advise("`mastermold fetch` repairs it"))?;
         let text = make(reader.into_inner())?;
-        let temp = self.temp()?;
+        self.remember(name, &pin.digest, &text)?;
+        Ok(text)
+    }
+
+    /// What was remembered of `key` under `name`; none if it was damaged.
+    pub fn recall(&self, name: &str, key: &Digest) -> Result<Option<String>> {
+        read_note(&self.note_path(name, key))
+    }
+
+    /// Remembers what depends on nothing but the name and the key, for [`Store::recall`]. A power cut may take it away.
+    pub fn remember(&self, name: &str, key: &Digest, text: &str) -> Result<()> {
+        let (temp, path) = (self.temp()?, self.note_path(name, key));
         disk::create_directories(path.parent().unwrap_or(&self.directory), Access::Private)?;
         let written = write!(&temp.file, "{}\n{text}", Digest::of(text.as_bytes()));
         written.map_err(|error| Error::io("writing", &temp.path, error))?;
-        disk::rename(&temp.path, &path)?;
-        Ok(text)
+        disk::rename_unsynced(&temp.path, &path)
+    }
+
+    fn note_path(&self, name: &str, key: &Digest) -> PathBuf {
+        self.directory.join("notes").join(name).join(key.to_string())
     }
 
     fn open_pinned(&self, digest: &Digest, size: u64) -> Result<PinnedReader<File>> {
@@ -274,7 +303,7 @@ pub(super) fn hash(file: &mut File, path: &Path) -> Result<Pin> {
     let failed = |error| Error::io("reading", path, error);
     file.rewind().map_err(failed)?;
     let mut hashed = crate::digest::HashWriter::new(io::sink());
-    io::copy(file, &mut hashed).map_err(failed)?;
+    copy(file, &mut hashed).map_err(failed)?;
     let (_, digest, size) = hashed.finish();
     Ok(Pin { digest, size })
 }

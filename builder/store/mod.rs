@@ -20,10 +20,13 @@ mod members;
 mod unpack;
 mod url;
 
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use crate::digest::Digest;
+use crate::error::{Error, Result};
 
 pub use apt::Offered;
 pub use cache::{Store, default_directory};
@@ -83,6 +86,23 @@ pub struct Pin {
     pub digest: Digest,
     /// Their number.
     pub size: u64,
+}
+
+/// `DIGEST SIZE`, as notes have it.
+impl fmt::Display for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.digest, self.size)
+    }
+}
+
+impl FromStr for Pin {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Pin> {
+        let bad = || Error::usage(format!("`{text}` is not a digest and a size"));
+        let (digest, size) = text.split_once(' ').ok_or_else(bad)?;
+        Ok(Pin { digest: digest.parse()?, size: size.parse().map_err(|_| bad())? })
+    }
 }
 
 /// One input that is wanted.

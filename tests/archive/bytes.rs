@@ -18,11 +18,11 @@ fn golden() {
 
 const GOLDEN: [&str; 6] = [
     "tar b46be5096553056726bf63f5902e6e6e6b0f72b199ce671fbba6719196ba4ff3",
-    "tar.gz 820e3ff8dccf8505dc54365bf2b394cab634737d699e9cbc56a637e440a89fa4",
-    "tar.zst 770333dfd9bd9a10ae61ef190291dccd565c62305f742612861e17a78cdf44bb",
+    "tar.gz 2edd309f281a3f20e68303deb6cd31da628418010a3a1633977912303b4dfc47",
+    "tar.zst 7c704c3d6c1cc494373557601ac0157155c5bff7ce86dba4eb96499af58677b1",
     "cpio 5d0baeaf82ba3d55e0309f0e2f2aa07782e353faaa8367dd2837926aecc63dc9",
-    "cpio.gz f3af0c345b302e96a39a597117c88d790f51ab97c00ef468fb3bc7a6a40bc027",
-    "cpio.zst ad0b3ab79f6cf9ba71553aa7aa78da595418759c395e2e1d7ee0c23a9fc89a32",
+    "cpio.gz e77ba4e6ae3714ee1561884c143d472981166bff24ba27f6e7c3bd622f6a8d61",
+    "cpio.zst c1fa663364a699b0c417bee170beacdac583ca7f1cb9ebac3a74bcbbb34b11db",
 ];
 
 #[test]
@@ -45,7 +45,7 @@ fn workers_change_nothing() {
             let digest = |workers| {
                 let mut out = Vec::new();
                 let packing = Packing { workers, level, memory: 4 << 30, ..packing(format) };
-                pack(&tree, &NoBlobs, &packing, &mut out).unwrap();
+                pack(&tree, &NoBlobs, &NoPieces, &packing, &mut out).unwrap();
                 (Digest::of(&out), out.len())
             };
             let one = digest(1);
@@ -91,7 +91,7 @@ fn neither_does_the_way_contents_come() {
         let whole = packed(&in_memory, format);
         for step in [997, 65_536, usize::MAX] {
             let mut out = Vec::new();
-            pack(&by_name, &Odd { bytes: bytes.clone(), step }, &packing(format), &mut out).unwrap();
+            pack(&by_name, &Odd { bytes: bytes.clone(), step }, &NoPieces, &packing(format), &mut out).unwrap();
             assert!(out == whole, "{format}, {step} bytes at a time");
         }
     }
@@ -113,7 +113,7 @@ fn neither_does_the_writer() {
     let tree = sample();
     for format in Format::ALL {
         let mut out = Stingy(Vec::new());
-        pack(&tree, &NoBlobs, &packing(format), &mut out).unwrap();
+        pack(&tree, &NoBlobs, &NoPieces, &packing(format), &mut out).unwrap();
         assert!(out.0 == packed(&tree, format), "{format}");
     }
 }
@@ -156,7 +156,7 @@ fn contents_are_what_the_tree_says_or_nothing() {
         for (size, bytes, what) in cases {
             let tree = tree([("/etc/x".into(), Entry::new(Node::File(blob(size)), "test"))]);
             let blobs = Odd { bytes: bytes.to_vec(), step: 1 };
-            let error = pack(&tree, &blobs, &packing(format), &mut Vec::new()).unwrap_err();
+            let error = pack(&tree, &blobs, &NoPieces, &packing(format), &mut Vec::new()).unwrap_err();
             assert_eq!(error.class(), Class::Integrity);
             assert!(error.to_string().contains("/etc/x") && error.to_string().contains(what), "{error}");
         }
@@ -177,11 +177,11 @@ fn contents_are_read_to_the_end_where_the_digest_is_checked() {
     let content = Content::Blob { digest: Digest::of(b"abc"), size: 3 };
     let tree = tree([("/x".into(), Entry::new(Node::File(content), "test"))]);
     for format in Format::ALL {
-        pack(&tree, &Pinned(b"abc"), &packing(format), &mut Vec::new()).unwrap();
-        let error = pack(&tree, &Pinned(b"abd"), &packing(format), &mut Vec::new()).unwrap_err();
+        pack(&tree, &Pinned(b"abc"), &NoPieces, &packing(format), &mut Vec::new()).unwrap();
+        let error = pack(&tree, &Pinned(b"abd"), &NoPieces, &packing(format), &mut Vec::new()).unwrap_err();
         assert_eq!(error.class(), Class::Integrity, "{error}");
         assert!(error.to_string().contains("is pinned"), "{error}");
-        let error = pack(&tree, &NoBlobs, &packing(format), &mut Vec::new()).unwrap_err();
+        let error = pack(&tree, &NoBlobs, &NoPieces, &packing(format), &mut Vec::new()).unwrap_err();
         assert_eq!(error.class(), Class::Bug, "{error}");
     }
 }
@@ -202,7 +202,7 @@ fn a_full_disk_is_told_as_it_is() {
     let tree = tree([("/x".into(), file(noise(30 << 20)))]);
     for format in Format::ALL {
         for room in [0, 5, 1 << 20, 29 << 20] {
-            let error = pack(&tree, &NoBlobs, &packing(format), &mut Full(room)).unwrap_err();
+            let error = pack(&tree, &NoBlobs, &NoPieces, &packing(format), &mut Full(room)).unwrap_err();
             assert_eq!(error.class(), Class::Environment, "{error}");
             assert!(error.to_string().contains("No space left"), "{format} {room}: {error}");
         }
@@ -218,8 +218,8 @@ fn refused_before_the_first_byte() {
     for format in Format::ALL {
         let mut out = Vec::new();
         let wrong_level = Packing { level: 77, ..packing(format) };
-        assert_eq!(pack(&sample(), &NoBlobs, &wrong_level, &mut out).unwrap_err().class(), Class::Usage);
-        let error = pack(&tree, &NoBlobs, &packing(format), &mut out).unwrap_err();
+        assert_eq!(pack(&sample(), &NoBlobs, &NoPieces, &wrong_level, &mut out).unwrap_err().class(), Class::Usage);
+        let error = pack(&tree, &NoBlobs, &NoPieces, &packing(format), &mut out).unwrap_err();
         assert_eq!((error.class(), out.len()), (Class::Policy, 0), "{error}");
         let faults = if format.container == Container::Cpio { 2 } else { 1 };
         assert_eq!(error.faults().len(), faults, "{error}");

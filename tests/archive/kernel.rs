@@ -34,10 +34,9 @@ fn base() -> Tree {
     ])
 }
 
-/// The sample, moved below a directory, with a file that makes the stream's length what it is.
-fn moved(below: &str, extra: usize) -> Tree {
-    let sample = sample();
-    let entries = sample.iter().map(|(path, entry)| (format!("/judged/{below}{path}"), entry.clone()));
+/// A tree moved below a directory, with a file that makes the stream's length what it is.
+fn moved(whole: &Tree, below: &str, extra: usize) -> Tree {
+    let entries = whole.iter().map(|(path, entry)| (format!("/judged/{below}{path}"), entry.clone()));
     tree(entries.chain([(format!("/judged/{below}/extra"), file(noise(extra)))]))
 }
 
@@ -74,14 +73,14 @@ fn normal(line: &str) -> String {
 }
 
 /// Base and overlays, one behind the other without anything between, as iPXE 1.0.0 joins them: every codec, with every
-/// number of empty blocks.
+/// number of empty blocks; and archives of many parts, put together of frames and blocks.
 fn image() -> (Vec<u8>, Tree) {
     let mut bytes = packed(&base(), format("cpio"));
     let mut all = Tree::new();
     let mut seen = BTreeMap::new();
     for name in ["cpio.zst", "cpio.gz", "cpio"] {
         for extra in 0..40 {
-            let tree = moved(&format!("{name}-{extra}"), extra);
+            let tree = moved(&sample(), &format!("{name}-{extra}"), extra);
             let part = packed(&tree, format(name));
             let blocks = bytes::empty_blocks(&part, format(name));
             if seen.insert((name, blocks), ()).is_none() {
@@ -89,6 +88,11 @@ fn image() -> (Vec<u8>, Tree) {
                 tree.iter().for_each(|(path, entry)| drop(all.replace(path.clone(), entry.clone())));
             }
         }
+    }
+    for name in ["cpio.zst", "cpio.gz"] {
+        let tree = moved(&super::pieces::large(), &format!("{name}-parts"), 1);
+        bytes.extend(packed(&tree, format(name)));
+        tree.iter().for_each(|(path, entry)| drop(all.replace(path.clone(), entry.clone())));
     }
     let wanted = ["cpio.zst", "cpio.gz"].map(|name| (0..4).all(|blocks| seen.contains_key(&(name, blocks))));
     assert_eq!(wanted, [true; 2], "{seen:?}");

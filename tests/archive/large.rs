@@ -49,7 +49,7 @@ fn judged(size: u64, name: &str, judges: &[(&str, &str)]) {
     let folder = scratch();
     let archive = folder.path().join("archive");
     let mut out = Sparse(File::create(&archive).unwrap(), 0);
-    pack(&giant(size), &Zeros, &packing(format(name)), &mut out).unwrap();
+    pack(&giant(size), &Zeros, &NoPieces, &packing(format(name)), &mut out).unwrap();
     for (line, package) in judges {
         let line = format!("{line} < {}", archive.display());
         let text = output(run(Command::new("sh").args(["-c", &line]), package));
@@ -79,7 +79,7 @@ fn the_largest_file_of_a_cpio() {
         let error = check(&giant(size), format("cpio").container, Epoch::FILES).unwrap_err();
         assert_eq!(error.class(), Class::Policy);
         let mut out = Vec::new();
-        assert_eq!(pack(&giant(size), &Zeros, &packing(format("cpio.zst")), &mut out).unwrap_err(), error);
+        assert_eq!(pack(&giant(size), &Zeros, &NoPieces, &packing(format("cpio.zst")), &mut out).unwrap_err(), error);
         assert!(out.is_empty());
     }
 }
@@ -91,7 +91,7 @@ fn the_largest_file_of_a_tar() {
         [("tar -tvf -", "tar"), ("bsdtar -tvf -", "libarchive-tools"), ("busybox tar -tvf -", "busybox-static")];
     judged(last, "tar", &judges);
     let mut out = Vec::new();
-    let error = pack(&giant(last + 1), &Zeros, &packing(format("tar")), &mut out).unwrap_err();
+    let error = pack(&giant(last + 1), &Zeros, &NoPieces, &packing(format("tar")), &mut out).unwrap_err();
     assert_eq!((error.class(), out.len()), (Class::Policy, 0));
 }
 

@@ -10,7 +10,7 @@
 use std::io::{Read, Write};
 use std::time::Instant;
 
-use mastermold::archive::{Packing, pack};
+use mastermold::archive::{NoPieces, Packing, pack};
 use mastermold::digest::Digest;
 use mastermold::epoch::Epoch;
 use mastermold::error::Result;
@@ -67,7 +67,7 @@ fn run() {
         memory: memory.parse::<u64>().unwrap() << 20,
     };
     let (start, mut out) = (Instant::now(), Count(0));
-    pack(&tree, &Input(input.into()), &packing, &mut out).unwrap();
+    pack(&tree, &Input(input.into()), &NoPieces, &packing, &mut out).unwrap();
     let seconds = start.elapsed().as_secs_f64();
     let (speed, ratio) = (total as f64 / 1e6 / seconds, total as f64 / out.0 as f64);
     println!("{words:?}: {seconds:.2} s, {speed:.1} MB/s, {} bytes, ratio {ratio:.3}", out.0);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use mastermold::archive::{Format, Packing, pack};
+use mastermold::archive::{Format, NoPieces, Packing, pack};
 use mastermold::bundle::{
     Artifact, CommonManifest, FileRecord, Manifest, NodeManifest, NodeRecord, Part, Sums, identity_comment,
     manifest::to_text,
@@ -237,7 +237,7 @@ impl Draft {
         let level = format.default_level();
         let packing = Packing { format, level, mtime: self.mtime, workers: 1, memory: 256 << 20 };
         let mut bytes = Vec::new();
-        pack(&tree, &NoBlobs, &packing, &mut bytes).unwrap();
+        pack(&tree, &NoBlobs, &NoPieces, &packing, &mut bytes).unwrap();
         let bytes = self.put(root, &path, bytes);
         Artifact {
             node: node.map(str::to_owned),

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use mastermold::archive::{Codec, Container, Format, Header, HeaderKind, Packing, pack, read};
+use mastermold::archive::{Codec, Container, Format, Header, HeaderKind, NoPieces, Packing, pack, read};
 use mastermold::epoch::Epoch;
 use mastermold::error::{Class, Result};
 use mastermold::tree::{Content, Entry, NoBlobs, Node, Tree};
@@ -63,7 +63,7 @@ fn check(bytes: &[u8], format: Format) {
     let plain = Format { codec: Codec::Plain, ..format };
     let packing = Packing { format: plain, level: plain.default_level(), mtime, workers: 1, memory: 1 << 30 };
     let mut written = Vec::new();
-    pack(&tree, &NoBlobs, &packing, &mut written).unwrap();
+    pack(&tree, &NoBlobs, &NoPieces, &packing, &mut written).unwrap();
     let expected = match format.codec {
         Codec::Plain => bytes.to_vec(),
         Codec::Gzip => {

@@ -41,7 +41,7 @@ use std::path::{Path, PathBuf};
 use self::boot::Boot;
 use crate::bundle::manifest::{FORMAT, to_text};
 use crate::bundle::{
-    self, Artifact, CommonManifest, Draft, Existing, FileRecord, Manifest, NodeManifest, NodeRecord, Outcome,
+    self, Artifact, CommonManifest, Draft, Existing, FileRecord, Manifest, NodeManifest, NodeRecord, Outcome, Share,
 };
 use crate::document::nearest;
 use crate::error::{Error, Faults, Result};
@@ -149,7 +149,7 @@ pub fn build(profile: &Profile, lock: &Lock, seed: &Seed, building: &Building<'_
         None => records.into_iter().map(|(_, record)| record).collect(),
     };
     describe(profile, lock, (&plan, &selected), &bases, building.store, &draft)?;
-    let manifest = release_manifest(profile, lock, &plan, records, artifacts)?;
+    let manifest = release_manifest(profile, lock, (&plan, &selected), records, artifacts)?;
     draft.add_bytes(Secrecy::Public, bundle::MANIFEST, &to_text(&manifest)?)?;
     let (path, outcome) = draft.finish(building.existing)?;
     Ok(Built { path, outcome, manifest })
@@ -333,10 +333,12 @@ fn describe(
 fn release_manifest(
     profile: &Profile,
     lock: &Lock,
-    plan: &Plan,
+    (plan, selected): (&Plan, &BTreeSet<&str>),
     nodes: Vec<NodeRecord>,
     artifacts: Vec<Artifact>,
 ) -> Result<Manifest> {
+    let of = plan.nodes.len();
+    let places = (0..of).filter(|place| selected.contains(plan.nodes[*place].name.as_str())).collect();
     Ok(Manifest {
         format: FORMAT,
         tool: TOOL.to_owned(),
@@ -346,6 +348,7 @@ fn release_manifest(
         profile: profile.digest,
         overlays: plan.overlays_digest(),
         lock: lock.digest.ok_or_else(|| Error::bug("a lock that was not read from a file"))?,
+        part: (nodes.len() < of).then_some(Share { of, places }),
         nodes,
         artifacts,
     })

@@ -73,6 +73,7 @@ mod tests {
             profile: digest,
             overlays: digest,
             lock: digest,
+            part: None,
             nodes: vec![
                 NodeRecord { name: "m0".into(), artifacts: Vec::new(), boot: Some(boot) },
                 NodeRecord { name: "m1".into(), artifacts: Vec::new(), boot: None },

@@ -224,7 +224,7 @@ impl Inspected {
 }
 
 fn release(manifest: &Manifest, signature: bool, secrets: bool) -> Vec<String> {
-    let Manifest { format, tool, cluster, version, epoch, profile, overlays, lock, nodes, artifacts } = manifest;
+    let Manifest { format, tool, cluster, version, epoch, profile, overlays, lock, part, nodes, artifacts } = manifest;
     let is = |there: bool| if there { "there" } else { "not there" };
     let mut lines = vec![
         format!("release of cluster {cluster}, version {version}, epoch {epoch}"),
@@ -232,6 +232,7 @@ fn release(manifest: &Manifest, signature: bool, secrets: bool) -> Vec<String> {
         format!("profile {profile}, overlays {overlays}, lock {lock} (SHA-256)"),
         format!("signature: {}; secrets: {}", is(signature), is(secrets)),
     ];
+    lines.extend(part.as_ref().map(|part| format!("a part: {} of {} machines", nodes.len(), part.of)));
     for node in nodes {
         lines.push(format!("node {}: {}", node.name, node.artifacts.join(", ")));
     }

@@ -33,10 +33,33 @@ pub struct Manifest {
     pub overlays: Digest,
     /// SHA-256 of the lock.
     pub lock: Digest,
+    /// Of a part of a release, which of the profile's machines it has; none in a whole release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Share>,
     /// The machines, in the order of the profile.
     pub nodes: Vec<NodeRecord>,
     /// The archives, sorted by path.
     pub artifacts: Vec<Artifact>,
+}
+
+/// Which machines of the profile a part of a release has (`build --node`): what the parts cannot know of each other, and
+/// `assemble` must know of the whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Share {
+    /// How many the profile has.
+    pub of: usize,
+    /// The places of those that are here among them, from 0.
+    pub places: Vec<usize>,
+}
+
+impl Share {
+    /// Whether it can be the share of so many machines: each at a place of its own, in order, and not all of them.
+    fn is_of(&self, nodes: usize) -> bool {
+        let ordered = self.places.windows(2).all(|pair| pair[0] < pair[1]);
+        let within = self.places.last().is_some_and(|last| *last < self.of);
+        ordered && within && self.places.len() == nodes && nodes < self.of
+    }
 }
 
 /// A machine in the release's manifest.
@@ -231,12 +254,25 @@ impl Manifest {
         format!("mastermold cluster={} version={} epoch={}", self.cluster, self.version, self.epoch)
     }
 
+    /// How many machines the profile has.
+    pub fn machines(&self) -> usize {
+        self.part.as_ref().map_or(self.nodes.len(), |part| part.of)
+    }
+
+    /// The places of its machines among the profile's, in their order.
+    pub fn places(&self) -> Vec<usize> {
+        self.part.as_ref().map_or_else(|| (0..self.nodes.len()).collect(), |part| part.places.clone())
+    }
+
     /// Reads a release's manifest.
     pub fn parse(bytes: &[u8]) -> Result<Manifest> {
         let manifest: Manifest = parse(bytes, "the release's manifest")?;
         let wrong = |what: &str| Error::integrity(format!("the release's manifest has no valid {what}"));
         manifest.version.parse::<Version>().map_err(|_| wrong("version"))?;
         manifest.epoch.parse::<Epoch>().map_err(|_| wrong("epoch"))?;
+        if manifest.part.as_ref().is_some_and(|part| !part.is_of(manifest.nodes.len())) {
+            return Err(wrong("part"));
+        }
         // What a signature says of a release is one line, in which the name must not say more than a name.
         match is_label(&manifest.cluster) {
             true => Ok(manifest),
@@ -317,6 +353,7 @@ mod tests {
             profile: digest,
             overlays: digest,
             lock: digest,
+            part: None,
             nodes: vec![NodeRecord {
                 name: "master-0".into(),
                 artifacts: vec!["public/master-0/node.tar".into()],
@@ -349,6 +386,20 @@ mod tests {
             Manifest::parse(text.replace("\"format\":1", "\"format\":2").as_bytes()).unwrap_err().class().code(),
             2
         );
+    }
+
+    #[test]
+    fn a_part_says_which_machines_it_has() {
+        let part = |of, places: &[usize]| {
+            let manifest = Manifest { part: Some(Share { of, places: places.to_vec() }), ..sample() };
+            Manifest::parse(&to_text(&manifest).unwrap()).map(|manifest| (manifest.machines(), manifest.places()))
+        };
+        assert_eq!(part(3, &[1]).unwrap(), (3, vec![1]));
+        let whole = Manifest::parse(&to_text(&sample()).unwrap()).unwrap();
+        assert_eq!((whole.machines(), whole.places()), (1, vec![0]));
+        for (of, places) in [(3, &[3][..]), (3, &[]), (3, &[0, 1]), (1, &[0]), (0, &[0])] {
+            assert_eq!(part(of, places).unwrap_err().class().code(), 3, "{of} {places:?}");
+        }
     }
 
     #[test]

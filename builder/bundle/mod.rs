@@ -29,7 +29,9 @@ pub mod verify;
 pub use certificates::certificates;
 pub use fetched::{CMS, fetched};
 pub use inspect::{Inspected, inspect};
-pub use manifest::{Artifact, BootRecord, CommonManifest, FileRecord, FileType, Manifest, NodeManifest, NodeRecord};
+pub use manifest::{
+    Artifact, BootRecord, CommonManifest, FileRecord, FileType, Manifest, NodeManifest, NodeRecord, Share,
+};
 pub use release::{Draft, Existing, Outcome};
 pub use sums::Sums;
 pub use verify::{Asked, Part, Secrets, Verified, check_sums, identity_comment, verify};

@@ -109,7 +109,7 @@ impl Verify {
             "keys": signers, "threshold": threshold, "provenance": names(&verified.sealers),
             "boot": { "signatures": boot, "files": boot_files, "signers": boot_signers },
             "files": files, "bytes": verified.bytes, "archives": archives, "entries": entries, "secrets": secrets,
-            "certificates": certificates, "at": at.to_string(), "rebuilt": rebuilt,
+            "certificates": certificates, "part": manifest.part, "at": at.to_string(), "rebuilt": rebuilt,
         });
         printer.report(&json, || {
             let mut text = format!(
@@ -117,6 +117,9 @@ impl Verify {
                 self.release.display(),
                 by(&signers),
             );
+            if let Some(part) = &manifest.part {
+                text += &format!("it is a part, with {} of {} machines\n", manifest.nodes.len(), part.of);
+            }
             if !verified.sealers.is_empty() {
                 text += &format!("how it was built is signed by {}\n", by(&names(&verified.sealers)));
             }

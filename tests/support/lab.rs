@@ -33,6 +33,7 @@ impl Lab {
             profile: digest,
             overlays: digest,
             lock: digest,
+            part: None,
             nodes: vec![NodeRecord { name: "m0".into(), artifacts: Vec::new(), boot: Some(boot) }],
             artifacts: Vec::new(),
         };

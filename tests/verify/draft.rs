@@ -166,6 +166,7 @@ impl Draft {
             profile: Digest::of(b"profile"),
             overlays: Digest::of(b"overlays"),
             lock: Digest::of(b"lock"),
+            part: None,
             nodes: Vec::new(),
             artifacts: Vec::new(),
         };

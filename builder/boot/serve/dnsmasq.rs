@@ -140,6 +140,7 @@ mod tests {
             profile: digest,
             overlays: digest,
             lock: digest,
+            part: None,
             nodes: vec![
                 node("m0", Some(boot(Some("52:54:00:00:00:10")))),
                 node("m1", Some(boot(None))),

@@ -136,6 +136,7 @@ mod tests {
             profile: digest,
             overlays: digest,
             lock: digest,
+            part: None,
             nodes: vec![node("m0"), node("secrets")],
             artifacts: Vec::new(),
         };

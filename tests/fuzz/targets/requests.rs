@@ -36,6 +36,7 @@ static ROOTS: LazyLock<[Root; 2]> = LazyLock::new(|| {
         profile: digest,
         overlays: digest,
         lock: digest,
+        part: None,
         nodes: vec![NodeRecord { name: "m0".into(), artifacts: Vec::new(), boot: None }],
         artifacts: Vec::new(),
     };

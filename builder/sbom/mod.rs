@@ -4,6 +4,7 @@
 //! ```text
 //! Inventory { components, relations } ──► spdx       SPDX 2.3, JSON
 //!                                     └─► cyclonedx  CycloneDX 1.6, JSON
+//! union                                ──► the documents of a release's parts as those of the whole
 //! purl                                 ──► package URLs, by which scanners know a component
 //! ```
 //!
@@ -14,10 +15,12 @@ mod cyclonedx;
 mod inventory;
 pub mod purl;
 mod spdx;
+mod union;
 
 pub use cyclonedx::to_text as cyclonedx;
 pub use inventory::{Component, Id, Inventory, Kind, Relation};
 pub use spdx::to_text as spdx;
+pub use union::{CycloneDx, Spdx, Union};
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};

@@ -10,6 +10,7 @@ mod ipxe;
 pub use grub::grub;
 pub use ipxe::{menu, node};
 
+use crate::bundle::{MENU, Manifest, NodeRecord};
 use crate::error::{Error, Result};
 
 /// What a boot loader needs to know of a machine. Paths are those below the directory that is served, which is the
@@ -42,6 +43,44 @@ pub struct Fetching<'a> {
 const LONGEST: usize = 2047;
 /// Where secrets lie below the directory that is served.
 const SECRETS: &str = "secrets/";
+
+/// Calls `with` with the machines of a release that start from what it has.
+pub fn machines<T>(nodes: &[NodeRecord], with: impl FnOnce(&[Machine<'_>]) -> Result<T>) -> Result<T> {
+    let served = |path: &String| path.strip_prefix("public/").unwrap_or(path).to_owned();
+    let booted = nodes.iter().filter_map(|node| Some((node, node.boot.as_ref()?)));
+    let paths = booted
+        .map(|(node, boot)| (node, boot, served(&boot.kernel), boot.initrds.iter().map(served).collect::<Vec<_>>()));
+    let paths: Vec<_> = paths.collect();
+    let machines = paths.iter().map(|(node, boot, kernel, initrds)| Machine {
+        name: &node.name,
+        mac: boot.mac.as_deref(),
+        kernel,
+        initrds,
+        cmdline: &boot.cmdline,
+    });
+    with(&machines.collect::<Vec<_>>())
+}
+
+/// What names all machines of a release, as `(path in public/, text)`: the menu and the fragment.
+pub fn of_all(
+    machines: &[Machine<'_>],
+    cluster: &str,
+    version: &str,
+    fetching: Fetching<'_>,
+) -> Result<Vec<(String, String)>> {
+    let menu = (MENU.to_owned(), menu(machines, cluster, version, fetching)?);
+    Ok(vec![menu, ("grub.cfg".to_owned(), grub(machines, cluster, version)?)])
+}
+
+/// As [`of_all`], for these machines of the release of a manifest, fetched as the menu says whose text is given.
+///
+/// # Errors
+/// Integrity: that is no menu of ours.
+pub fn like(manifest: &Manifest, nodes: &[NodeRecord], menu: &str) -> Result<Vec<(String, String)>> {
+    let fetching = ipxe::fetching(menu)
+        .ok_or_else(|| Error::integrity(format!("public/{MENU} is not written as mastermold writes it")))?;
+    machines(nodes, |machines| of_all(machines, &manifest.cluster, &manifest.version, fetching))
+}
 
 /// The words of a command line, parted as the kernel parts them: at blanks outside double quotes.
 fn words<'a>(machine: &Machine<'a>) -> Result<Vec<&'a str>> {

@@ -12,7 +12,7 @@ use super::layers::NodeLayers;
 use super::pack::Job;
 use super::plan::NodePlan;
 use crate::archive::{Container, Format};
-use crate::boot::scripts::{self, Fetching, Machine};
+use crate::boot::scripts::{self, Fetching};
 use crate::bundle::manifest::{FORMAT, to_text};
 use crate::bundle::{
     Artifact, BootRecord, CommonManifest, Draft, FileRecord, NodeRecord, PUBLIC, SECRETS, cmdline, lists,
@@ -216,29 +216,15 @@ impl<'a> Boot<'a> {
         let (name, version) = (cluster.name.value.as_str(), cluster.version.value.to_string());
         let boot = &self.profile.declared.boot;
         let fetching = Fetching { url: boot.url.as_ref().map(|url| url.value.as_str()), imgverify: boot.imgverify };
-        let served = |path: &String| path.strip_prefix("public/").unwrap_or(path).to_owned();
-        let booted = nodes.iter().filter_map(|node| Some((node, node.boot.as_ref()?)));
-        let paths = booted.map(|(node, boot)| {
-            (node, boot, served(&boot.kernel), boot.initrds.iter().map(served).collect::<Vec<_>>())
-        });
-        let paths: Vec<_> = paths.collect();
-        let machines: Vec<Machine<'_>> = paths
-            .iter()
-            .map(|(node, boot, kernel, initrds)| Machine {
-                name: &node.name,
-                mac: boot.mac.as_deref(),
-                kernel,
-                initrds,
-                cmdline: &boot.cmdline,
-            })
-            .collect();
-        let public = |path: &str, text: String| draft.add_bytes(Secrecy::Public, path, text.as_bytes()).map(drop);
-        for machine in &machines {
-            public(&format!("{}/boot/boot.ipxe", machine.name), scripts::node(machine, fetching)?)?;
-            public(&format!("{}/boot/cmdline", machine.name), format!("{}\n", machine.cmdline))?;
-        }
-        public("boot.ipxe", scripts::menu(&machines, name, &version, fetching)?)?;
-        public("grub.cfg", scripts::grub(&machines, name, &version)?)
+        let public = |path: &str, text: &str| draft.add_bytes(Secrecy::Public, path, text.as_bytes()).map(drop);
+        scripts::machines(nodes, |machines| {
+            for machine in machines {
+                public(&format!("{}/boot/boot.ipxe", machine.name), &scripts::node(machine, fetching)?)?;
+                public(&format!("{}/boot/cmdline", machine.name), &format!("{}\n", machine.cmdline))?;
+            }
+            let all = scripts::of_all(machines, name, &version, fetching)?;
+            all.iter().try_for_each(|(path, text)| public(path, text))
+        })
     }
 }
 

@@ -48,6 +48,8 @@ pub const SPDX: &str = "sbom.spdx.json";
 pub const CYCLONEDX: &str = "sbom.cdx.json";
 /// What it was made of and by what: the predicate of a statement of provenance.
 pub const PROVENANCE: &str = "provenance.json";
+/// The menu that iPXE starts with, in [`PUBLIC`], if machines start from the release.
+pub const MENU: &str = "boot.ipxe";
 /// The list of digests, in each of the two.
 pub const SUMS: &str = "SHA256SUMS";
 /// What checks a release where mastermold is not, in [`PUBLIC`]: the same in every release.

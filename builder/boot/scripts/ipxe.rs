@@ -79,6 +79,19 @@ pub fn menu(machines: &[Machine<'_>], cluster: &str, version: &str, fetching: Fe
     Ok(text)
 }
 
+/// How scripts are fetched, read back out of a menu: by the way to the script of its first machine. None if it has no machine
+/// or is no menu.
+pub(super) fn fetching(menu: &str) -> Option<Fetching<'_>> {
+    let mut lines = menu.lines().skip_while(|line| !line.starts_with(":node-"));
+    let (name, line) = (lines.next()?.strip_prefix(":node-")?, lines.next()?);
+    let (imgverify, way) = match line.strip_prefix("imgfetch --name ") {
+        Some(rest) => (true, rest.split_once(' ')?.1),
+        None => (false, line.strip_prefix("chain ")?),
+    };
+    let base = way.strip_suffix(&format!("{name}/boot/boot.ipxe || goto fail"))?;
+    Some(Fetching { url: (!base.is_empty()).then(|| base.trim_end_matches('/')), imgverify })
+}
+
 /// Time runs only where every machine is known by its card: then who asks is a stranger, and should not hang here.
 /// Otherwise a person has to say who this is, and no guess is as good: two machines of one name harm each other.
 fn patience(machines: &[Machine<'_>]) -> String {
@@ -194,6 +207,21 @@ fn carried(machine: &Machine<'_>, names: &[String]) -> Result<String> {
 mod tests {
     use super::super::tests::{initrds, machine, said};
     use super::*;
+
+    #[test]
+    fn a_menu_says_how_it_is_fetched() {
+        let initrds = initrds();
+        let machines = [machine("quiet", &initrds)];
+        for (url, imgverify) in
+            [(None, false), (None, true), (Some("http://10.0.0.1/prod/"), false), (Some("https://a"), true)]
+        {
+            let written = menu(&machines, "prod", "1.0", Fetching { url, imgverify }).unwrap();
+            let read = fetching(&written).unwrap();
+            assert_eq!((read.url, read.imgverify), (url.map(|url| url.trim_end_matches('/')), imgverify));
+            assert_eq!(menu(&machines, "prod", "1.0", read).unwrap(), written);
+        }
+        assert!(fetching("").is_none() && fetching(":node-a\nchain b/boot/boot.ipxe || goto fail\n").is_none());
+    }
 
     #[test]
     fn a_node_says_everything_in_order() {

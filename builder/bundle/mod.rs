@@ -14,6 +14,7 @@
 //!
 //! A release directory that has its name is whole: it is written beside its place and renamed in one step.
 
+pub mod assemble;
 pub mod certificates;
 pub mod cmdline;
 pub mod fetched;
@@ -26,6 +27,7 @@ pub mod signing;
 pub mod sums;
 pub mod verify;
 
+pub use assemble::{Assembled, Assembling, assemble};
 pub use certificates::certificates;
 pub use fetched::{CMS, fetched};
 pub use inspect::{Inspected, inspect};

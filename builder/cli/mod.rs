@@ -1,5 +1,6 @@
 //! The command line: one file a verb.
 
+mod assemble;
 mod boot;
 mod build;
 mod check;
@@ -82,6 +83,8 @@ enum Command {
     Fetch(lock::Fetch),
     /// Build a release from a profile and its lock.
     Build(build::Build),
+    /// Assemble the parts of a release, built with `build --node` on several machines, to the whole.
+    Assemble(assemble::Assemble),
     /// Sign a release. Needs the release and a key, nothing else.
     Sign(sign::Sign),
     /// Check a release: signature, sums, and every entry of every archive.
@@ -134,6 +137,7 @@ impl Command {
             Command::Lock(verb) => verb.run(printer),
             Command::Fetch(verb) => verb.run(printer),
             Command::Build(verb) => verb.run(printer),
+            Command::Assemble(verb) => verb.run(printer),
             Command::Sign(verb) => verb.run(printer),
             Command::Verify(verb) => verb.run(printer),
             Command::Inspect(verb) => verb.run(printer),

@@ -42,7 +42,7 @@ pub(super) fn shared_layer(path: &str) -> Option<Audience> {
 }
 
 /// Everything in the manifest that contradicts itself or the lists.
-pub(super) fn check(manifest: &Manifest, public: &Summed, secrets: Option<&Summed>) -> Findings {
+pub(in crate::bundle) fn check(manifest: &Manifest, public: &Summed, secrets: Option<&Summed>) -> Findings {
     let mut findings = names(manifest);
     if !findings.is_empty() {
         // With names that mean two things, or lead out, nothing else can be said well.

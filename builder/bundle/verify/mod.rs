@@ -9,7 +9,7 @@
 //! one pass, so that the bytes that were checked are the bytes that were read; what was found in it counts only once its
 //! digest is right. The decoder's memory is bounded.
 
-mod artifacts;
+pub(in crate::bundle) mod artifacts;
 mod boot;
 pub(in crate::bundle) mod boot_signatures;
 mod contents;
@@ -26,7 +26,7 @@ use std::path::Path;
 
 pub use self::boot_signatures::Boot;
 use self::contents::{Release, Tally};
-use self::findings::Findings;
+pub(in crate::bundle) use self::findings::Findings;
 pub(crate) use self::findings::each;
 use self::signatures::Signers;
 use self::summed::{Directory, Summed};
@@ -96,7 +96,7 @@ pub enum Secrets {
 }
 
 /// A part of a release, with its own list and signature.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
     /// What may be served to anyone.
     Public,
@@ -188,7 +188,7 @@ pub fn verify(release: &Path, keys: &[TrustedKey], asked: &Asked) -> Result<Veri
 
 /// Looks at what lies at the release's root: the public part, perhaps the secrets, and nothing else. Says whether the
 /// secrets are there.
-fn parts(release: &Path, findings: &mut Findings) -> Result<bool> {
+pub(in crate::bundle) fn parts(release: &Path, findings: &mut Findings) -> Result<bool> {
     if disk::kind(&release.join(PUBLIC))?.is_none() {
         let message = format!("{} is no release: it has no {PUBLIC}/", release.display());
         return Err(Error::usage(message).advise(format!("give the directory that {PUBLIC}/ is in")));

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 /// The most bytes that SHA256SUMS, or a manifest, has.
 const LONGEST: u64 = 64 << 20;
 /// How many bytes are read at once. Small, for what passes may be secret and is wiped, byte by byte.
-pub(super) const PIECE: usize = 16 << 10;
+pub(in crate::bundle) const PIECE: usize = 16 << 10;
 
 /// A directory of a release, and what messages call it.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ impl Directory {
     }
 
     /// With the list, read strictly.
-    pub(super) fn with_sums(self, list: &[u8]) -> Result<Summed> {
+    pub fn with_sums(self, list: &[u8]) -> Result<Summed> {
         let name = self.name(SUMS);
         let text = std::str::from_utf8(list).map_err(|_| Error::integrity(format!("{name} is not UTF-8")))?;
         let sums = Sums::parse(text).map_err(|error| error.context(&self.name))?;
@@ -98,7 +98,7 @@ const AGAIN: &str = "get the release again from its source";
 
 /// A directory and the list of its files.
 #[derive(Debug)]
-pub(super) struct Summed {
+pub(in crate::bundle) struct Summed {
     directory: Directory,
     pub sums: Sums,
 }
@@ -163,8 +163,31 @@ impl Summed {
         }
     }
 
+    /// A file, to be read by who hashes it and then asks [`Summed::is_listed`].
+    pub fn open(&self, file: &str) -> Result<File> {
+        disk::open_plain_beneath(&self.directory.path, Path::new(file))
+    }
+
+    /// That the list has this file with this digest.
+    pub fn is_listed(&self, file: &str, digest: Digest) -> Result<()> {
+        match self.sums.get(file) == Some(&digest) {
+            true => Ok(()),
+            false => Err(self.differs(&self.name(file), digest)),
+        }
+    }
+
+    /// That the file of this name has another digest than the list says.
+    fn differs(&self, name: &str, digest: Digest) -> Error {
+        // Renamed or swapped: these bytes are signed, but for another place.
+        let error = match self.sums.iter().find(|(_, other)| **other == digest) {
+            Some((other, _)) => Error::trust(format!("{name} is signed as {}", self.name(other))),
+            None => Error::integrity(format!("{name} is not the file that {SUMS} lists")),
+        };
+        error.advise(AGAIN)
+    }
+
     /// A listed file, hashed as it is read.
-    pub fn hashed(&self, file: &str) -> Result<Hashed<'_>> {
+    pub(super) fn hashed(&self, file: &str) -> Result<Hashed<'_>> {
         let name = self.name(file);
         let listed = self.sums.get(file).copied();
         let digest = listed.ok_or_else(|| Error::integrity(format!("{name} is not in {SUMS}")))?;
@@ -211,15 +234,10 @@ impl Hashed<'_> {
             }
         }
         let (digest, size) = self.hasher.finish();
-        if digest == self.digest {
-            return Ok(size);
+        match digest == self.digest {
+            true => Ok(size),
+            false => Err(self.summed.differs(&self.name, digest)),
         }
-        // Renamed or swapped: these bytes are signed, but for another place.
-        let error = match self.summed.sums.iter().find(|(_, other)| **other == digest) {
-            Some((other, _)) => Error::trust(format!("{} is signed as {}", self.name, self.summed.name(other))),
-            None => Error::integrity(format!("{} is not the file that {SUMS} lists", self.name)),
-        };
-        Err(error.advise(AGAIN))
     }
 }
 

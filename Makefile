@@ -3,7 +3,7 @@
 # make lint   formatting, clippy, licences and advisories
 # make fuzz     fuzzes every reader of outside bytes
 # make mutants  leaves out one guard of the program after the other, and sees a test fail for each
-# make bench  cold and warm builds beside tar, zstd and sha256sum
+# make bench  what builds, checks and fleets take, beside those who do the same work on the same files
 .PHONY: help demo test lint fuzz mutants bench
 .NOTPARALLEL:
 

@@ -99,3 +99,12 @@ go_124() {
     fi
     echo "$to/go/bin"
 }
+
+# threecpio: 3cpio, from the crate of that name.
+threecpio() {
+    local version=0.14.0 to
+    to=$CACHE/threecpio-$version
+    alone
+    [ -x "$to/bin/3cpio" ] || PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin cargo install --quiet --locked --root "$to" "threecpio@$version" >&2 || return 1
+    echo "$to/bin/3cpio"
+}

@@ -9,7 +9,7 @@ use flate2::bufread::GzDecoder;
 
 use super::format::Codec;
 use super::{gzip, zstd};
-use crate::error::{Error, Result};
+use crate::error::{Class, Error, Result};
 
 /// Plain bytes.
 pub(super) trait Plain: Read {
@@ -115,10 +115,13 @@ impl Read for Source<'_> {
     }
 }
 
+/// What is wrong where something follows that is neither a member nor a frame of ours.
+const BEHIND: &str = "there are bytes behind its end";
+
 /// That nothing is left.
 fn end(source: &mut BufReader<Source<'_>>) -> Result<()> {
     if !is_over(source)? {
-        return Err(damaged("there are bytes behind its end"));
+        return Err(damaged(BEHIND));
     }
     match source.get_ref().count % 4 {
         0 => Ok(()),
@@ -206,7 +209,11 @@ impl Frames<'_> {
         if is_over(&mut source)? {
             return end(&mut source);
         }
-        let (frame, left) = begin_frame(source)?;
+        let begun = begin_frame(source).map_err(|error| match error.class() {
+            Class::Integrity => damaged(BEHIND),
+            _ => error,
+        });
+        let (frame, left) = begun?;
         (self.frame, self.left) = (Some(frame), left);
         Ok(())
     }

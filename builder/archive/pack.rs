@@ -9,7 +9,7 @@ use twox_hash::XxHash64;
 
 use super::blocks::{BLOCK, Blocks, WAITING};
 use super::format::{Codec, Format};
-use super::parts::{PART, Part, parts};
+use super::parts::{Part, parts};
 use super::{gzip, limits, zstd};
 use crate::digest::copy;
 use crate::epoch::Epoch;
@@ -33,10 +33,8 @@ pub struct Packing {
 
 /// What the rest of the program takes, without the tree: measured at 6 MiB.
 const PROGRAM: u64 = 12 << 20;
-/// What is read ahead of compression. A run of entries is read whole, and may have nearly twice as many bytes as make it
-/// full; of a large file fewer wait.
-const READ: u64 = 2 * PART;
-const _: () = assert!((WAITING + 2) as u64 * BLOCK as u64 <= READ);
+/// What is read ahead of compression.
+const READ: u64 = (WAITING + 2) as u64 * BLOCK as u64;
 /// What an entry takes in memory, beside its path and contents, rounded up.
 const ENTRY: u64 = 384;
 
@@ -65,6 +63,15 @@ impl Packing {
         Err(Error::usage(format!("{format} has no level {level}")).advise(format!("use {from} to {to}")))
     }
 
+    /// Whether several workers can share a body of so many bytes.
+    pub fn splits(&self, body: u64) -> bool {
+        match self.format.codec {
+            Codec::Plain => false,
+            Codec::Gzip => body > BLOCK as u64,
+            Codec::Zstd => body > zstd::SINGLE,
+        }
+    }
+
     /// How many threads compress `plain` bytes while a tree holds `held` bytes of memory: as many as asked for, as the
     /// memory takes, and as there is work for.
     fn workers(&self, held: u64, plain: u64) -> Result<usize> {
@@ -77,7 +84,7 @@ impl Packing {
             return Err(Error::usage(format!("{format} at level {level} does not fit into {have} MiB"))
                 .advise(format!("allow {need} MiB, or choose a lower level")));
         }
-        let useful = plain.div_ceil(cost.job).max(1);
+        let useful = if self.splits(plain) { plain.div_ceil(cost.job) } else { 1 };
         Ok(affordable.min(useful).min(self.workers.max(1) as u64).min(zstd::MOST_WORKERS) as usize)
     }
 }
@@ -258,18 +265,14 @@ impl Archive<'_> {
 /// Plain bytes in blocks.
 pub(super) type Body<'b> = Box<dyn Iterator<Item = Result<Vec<u8>>> + 'b>;
 
-/// Gives the plain bytes of a part's body to `take`; a large file's are read on a thread of their own, if that is worth it.
+/// Gives the plain bytes of a part's body to `take`, read on a thread of their own if asked for.
 fn with_body(
     part: &Part<'_>,
     blobs: &dyn Blobs,
     beside: bool,
     take: impl FnOnce(Body<'_>) -> Result<()>,
 ) -> Result<()> {
-    let Some((_, path, content, _)) = part.alone() else {
-        let bytes = part.produce(blobs)?;
-        return take(Box::new(bytes.chunks(BLOCK).map(|block| Ok(block.to_vec()))));
-    };
-    let blocks = Blocks::new(path, content.size(), content.open(blobs)?);
+    let blocks = Blocks::new(part.stretches(), blobs);
     if !beside {
         return take(Box::new(blocks));
     }

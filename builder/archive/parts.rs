@@ -5,33 +5,36 @@
 //! takes a cpio archive in several frames only so. The end of the container is a part too, since it tells how long the
 //! archive is, which what stands before it should not depend on (`docs/decisions/archive-parts.md`).
 
-use zeroize::Zeroizing;
-
-use super::blocks::read_whole;
+use super::blocks::Stretch;
 use super::format::Container;
 use super::header::Header;
 use super::{cpio, tar};
 use crate::digest::{Digest, Hasher};
 use crate::epoch::Epoch;
 use crate::error::Result;
-use crate::tree::{Blobs, Content, Entry, Node, Tree, TreePath};
+use crate::tree::{Content, Entry, Node, Tree, TreePath};
 
-/// Contents of at least this many bytes are a part alone; entries below run together until they have as many.
-pub(super) const PART: u64 = 4 << 20;
+/// Contents of at least this many bytes are a part alone.
+pub(super) const ALONE: u64 = 4 << 20;
+/// Other entries run together until they have so many bytes.
+const RUN: u64 = 16 << 20;
 
 /// Where an archive is cut.
 #[derive(Default)]
 pub(super) struct Cuts {
     /// How many bytes the part has to which an entry may be added; none if it is closed.
     open: Option<u64>,
+    /// The directory of the root that the part is of.
+    top: String,
 }
 
 impl Cuts {
     /// Takes the next entry, `length` bytes and `size` of them contents; whether it begins a part.
-    pub fn next(&mut self, length: u64, size: u64) -> bool {
-        let alone = size >= PART;
-        let before = self.open.filter(|filled| !alone && *filled < PART);
+    pub fn next(&mut self, path: &TreePath, length: u64, size: u64) -> bool {
+        let (alone, top) = (size >= ALONE, path.as_str().split('/').next().unwrap_or_default());
+        let before = self.open.filter(|filled| !alone && *filled < RUN && self.top == top);
         self.open = (!alone).then(|| before.unwrap_or_default() + length);
+        top.clone_into(&mut self.top);
         before.is_none()
     }
 }
@@ -80,7 +83,7 @@ impl<'a> Part<'a> {
         let [Member { head, contents: Some((path, content)) }] = &self.members[..] else { return None };
         let size = content.size();
         let padding = vec![0; (size.next_multiple_of(self.block) - size) as usize];
-        (size >= PART).then_some((head, path, content, padding))
+        (size >= ALONE).then_some((head, path, content, padding))
     }
 
     /// How many bytes are compressed: a large file's contents, or all of it.
@@ -111,24 +114,25 @@ impl<'a> Part<'a> {
         hasher.finish().0
     }
 
-    /// Gives all plain bytes of a part that is no large file.
-    pub(super) fn produce(&self, blobs: &dyn Blobs) -> Result<Zeroizing<Vec<u8>>> {
-        let mut bytes = Zeroizing::new(Vec::with_capacity(self.plain as usize));
-        for Member { head, contents } in &self.members {
-            bytes.extend_from_slice(head);
-            if let Some((path, content)) = contents {
-                let start = bytes.len();
-                bytes.resize(start + content.size() as usize, 0);
-                read_whole(path, &mut content.open(blobs)?, &mut bytes[start..])?;
-                let end = bytes.len().next_multiple_of(self.block as usize);
-                bytes.resize(end, 0);
-            }
+    /// What is compressed, in stretches.
+    pub(super) fn stretches(&self) -> Box<dyn Iterator<Item = Stretch<'_>> + Send + '_> {
+        match self.alone() {
+            Some((_, path, content, _)) => Box::new(std::iter::once(Stretch::Contents(path, content))),
+            None => Box::new(self.members.iter().flat_map(|member| member.stretches(self.block))),
         }
-        Ok(bytes)
     }
 }
 
 impl Member<'_> {
+    fn stretches(&self, block: u64) -> impl Iterator<Item = Stretch<'_>> {
+        let contents = self.contents.map(|(path, content)| (Stretch::Contents(path, content), content.size()));
+        let contents = contents.map(|(contents, size)| {
+            let padding = Stretch::Zeros((size.next_multiple_of(block) - size) as usize);
+            [contents, padding]
+        });
+        std::iter::once(Stretch::Bytes(&self.head)).chain(contents.into_iter().flatten())
+    }
+
     fn length(&self, block: u64) -> u64 {
         let size = self.contents.map_or(0, |(_, content)| content.size());
         self.head.len() as u64 + size.next_multiple_of(block)
@@ -171,7 +175,7 @@ impl<'a> Parts<'a> {
         let member = Member { head, contents };
         let length = member.length(self.container.block());
         self.length += length;
-        let begins = self.cuts.next(length, header.size());
+        let begins = self.cuts.next(path, length, header.size());
         Ok(Some((member, begins)))
     }
 
@@ -211,16 +215,27 @@ impl<'a> Iterator for Parts<'a> {
 mod tests {
     use super::*;
 
-    fn cut(sizes: &[u64]) -> Vec<bool> {
+    fn cut(files: &[(&str, u64)]) -> Vec<bool> {
         let mut cuts = Cuts::default();
-        sizes.iter().map(|&size| cuts.next(512 + size.next_multiple_of(512), size)).collect()
+        let next = |&(path, size): &(&str, u64)| {
+            cuts.next(&TreePath::from_relative(path).unwrap(), 512 + size.next_multiple_of(512), size)
+        };
+        files.iter().map(next).collect()
     }
 
     #[test]
     fn large_files_are_alone_and_runs_are_bounded() {
-        assert_eq!(cut(&[1, 1, PART, 1, 1]), [true, false, true, true, false]);
-        assert_eq!(cut(&[PART, PART]), [true, true]);
-        assert_eq!(cut(&[PART - 1, 1, 1]), [true, true, false]);
-        assert_eq!(cut(&[PART - 1024, 0, 0, 0]), [true, false, true, false]);
+        let sizes = |sizes: &[u64]| cut(&sizes.iter().map(|size| ("a/x", *size)).collect::<Vec<_>>());
+        assert_eq!(sizes(&[1, 1, ALONE, 1, 1]), [true, false, true, true, false]);
+        assert_eq!(sizes(&[ALONE, ALONE]), [true, true]);
+        let most = ALONE - 512;
+        assert_eq!(sizes(&[most, most, most, most, 1, 1]), [true, false, false, false, true, false]);
+        assert_eq!(sizes(&[most, most, most, most - 512, 1, 1])[4..], [false, true]);
+    }
+
+    #[test]
+    fn what_changes_often_is_apart() {
+        let paths = [("etc", 0), ("etc/a", 1), ("etc-b", 1), ("opt", 0), ("opt/x", 1), ("usr", 0)];
+        assert_eq!(cut(&paths), [true, false, true, true, false, true]);
     }
 }

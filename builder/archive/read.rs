@@ -41,7 +41,7 @@ pub fn read(
         stream.accept(&header, format.container)?;
         let size = header.size();
         let length = stream.at - start + size.next_multiple_of(format.container.block());
-        let begins = stream.cuts.next(length, size);
+        let begins = stream.cuts.next(&header.path, length, size);
         stream.cut(begins, ended)?;
         let mut contents = Contents { stream: &mut stream, left: size };
         visit(&header, &mut contents)?;

@@ -4,9 +4,9 @@
 //! the part's head and padding as raw blocks, which touch neither repeat codes nor entropy tables, an empty last block,
 //! and the checksum over all of it. So one compression of a file serves every archive that has it.
 //!
-//! libzstd cuts the input into jobs of a size that we fix, so the number of workers changes nothing, as long as there is
-//! one: without any it takes another path and writes other bytes. All parameters that a level does not fix by itself are
-//! set (`docs/decisions/codecs.md`).
+//! A body up to [`SINGLE`] is compressed by one thread. A larger one libzstd cuts into jobs of a size that we fix, so that the
+//! number of workers changes nothing; each job reads some of what is before it first, which costs up to a fifth. All
+//! parameters that a level does not fix by itself are set (`docs/decisions/codecs.md`).
 //!
 //! In the last frame there are as many more empty blocks, 3 bytes each, as make the archive's length a multiple of 4:
 //! iPXE 1.0.0 puts initrds one behind the other without padding, and bytes behind a frame would be an error to `zstd -t`.
@@ -30,6 +30,8 @@ pub(super) const EMPTY: [u8; 3] = [0, 0, 0];
 const LAST: [u8; 3] = [1, 0, 0];
 /// The most bytes that a block holds.
 const BLOCK: usize = 128 << 10;
+/// The largest body that has one thread. Bodies are compressed side by side, and few files are larger.
+pub(super) const SINGLE: u64 = 128 << 20;
 /// libzstd's own limit (`ZSTDMT_NBWORKERS_MAX`).
 pub(super) const MOST_WORKERS: u64 = 256;
 
@@ -142,11 +144,13 @@ fn encoder(level: u8, workers: usize, plain: u64) -> io::Result<Encoder<'static>
         CParameter::ContentSizeFlag(true),
         CParameter::ChecksumFlag(false),
         CParameter::DictIdFlag(false),
-        CParameter::NbWorkers(workers as u32),
-        CParameter::JobSize(job),
-        CParameter::OverlapSizeLog(overlap),
     ] {
         encoder.set_parameter(parameter)?;
+    }
+    if plain > SINGLE {
+        encoder.set_parameter(CParameter::NbWorkers(workers as u32))?;
+        encoder.set_parameter(CParameter::JobSize(job))?;
+        encoder.set_parameter(CParameter::OverlapSizeLog(overlap))?;
     }
     encoder.set_pledged_src_size(Some(plain))?;
     Ok(encoder)

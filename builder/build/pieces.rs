@@ -136,7 +136,7 @@ impl<'t> Missing<'t> {
         wanted.sort_by_key(|wanted| std::cmp::Reverse(wanted.body()));
         let mut left: u64 = wanted.iter().map(Wanted::body).sum();
         let holds_up = |wanted: &&Wanted<'_>| {
-            let alone = wanted.body() > left / threads.max(1) as u64;
+            let alone = wanted.packing.splits(wanted.body()) && wanted.body() > left / threads.max(1) as u64;
             left -= if alone { wanted.body() } else { 0 };
             alone
         };

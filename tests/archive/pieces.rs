@@ -110,7 +110,7 @@ fn frames_end_where_parts_do() {
     let of = format("cpio.zst");
     let plain = packed(&tree, format("cpio"));
     let count = archive::parts(&tree, of.container, Epoch::FILES).count();
-    assert!((8..20).contains(&count), "{count}");
+    assert_eq!(count, 10);
     let cut = |at: &[usize]| {
         let mut rest = &plain[..];
         let mut frames: Vec<Vec<u8>> = Vec::new();

@@ -254,6 +254,12 @@ impl Manifest {
         format!("mastermold cluster={} version={} epoch={}", self.cluster, self.version, self.epoch)
     }
 
+    /// The archive at this path from the release's root.
+    pub fn artifact(&self, path: &str) -> Option<&Artifact> {
+        let found = self.artifacts.binary_search_by(|artifact| artifact.path.as_str().cmp(path));
+        found.ok().and_then(|index| self.artifacts.get(index))
+    }
+
     /// How many machines the profile has.
     pub fn machines(&self) -> usize {
         self.part.as_ref().map_or(self.nodes.len(), |part| part.of)

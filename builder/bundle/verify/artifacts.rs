@@ -54,8 +54,13 @@ pub(in crate::bundle) fn check(manifest: &Manifest, public: &Summed, secrets: Op
         findings.take(listed(artifact, public, secrets));
     }
     let artifacts = manifest.artifacts.iter().map(|artifact| (artifact.path.as_str(), artifact)).collect();
+    let mut owned: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for artifact in &manifest.artifacts {
+        owned.entry(artifact.node.as_deref().unwrap_or_default()).or_default().push(&artifact.path);
+    }
     for node in &manifest.nodes {
-        applied(node, &artifacts, &mut findings);
+        let owned = owned.get(node.name.as_str()).map_or(&[][..], Vec::as_slice);
+        applied(node, owned, &artifacts, &mut findings);
     }
     files(&artifacts, &nodes, public, PUBLIC, &mut findings);
     if let Some(secrets) = secrets {
@@ -144,8 +149,9 @@ fn listed(artifact: &Artifact, public: &Summed, secrets: Option<&Summed>) -> Res
     }
 }
 
-/// That a node's archives are its own and its common layer's, once, and in the order in which layers are applied.
-fn applied(node: &NodeRecord, artifacts: &BTreeMap<&str, &Artifact>, findings: &mut Findings) {
+/// That a node's archives are its own, which are `owned`, and its common layer's, once, and in the order in which layers are
+/// applied.
+fn applied(node: &NodeRecord, owned: &[&str], artifacts: &BTreeMap<&str, &Artifact>, findings: &mut Findings) {
     let (mut seen, mut ranks) = (BTreeSet::new(), BTreeMap::new());
     for path in &node.artifacts {
         let Some(artifact) = artifacts.get(path.as_str()) else {
@@ -163,10 +169,8 @@ fn applied(node: &NodeRecord, artifacts: &BTreeMap<&str, &Artifact>, findings: &
             findings.note(Error::integrity(format!("node {} has {path} out of order", node.name)));
         }
     }
-    for (path, artifact) in artifacts {
-        if artifact.node.as_deref() == Some(&node.name) && !seen.contains(path) {
-            findings.note(Error::integrity(format!("node {} does not have its {path}", node.name)));
-        }
+    for path in owned.iter().filter(|path| !seen.contains(**path)) {
+        findings.note(Error::integrity(format!("node {} does not have its {path}", node.name)));
     }
 }
 

@@ -49,8 +49,7 @@ fn kernel(release: &Release<'_>, node: &NodeRecord, boot: &BootRecord) -> Result
 
 /// An initrd is an archive of the node, of none, or one that came as it is.
 fn initrd(release: &Release<'_>, node: &NodeRecord, path: &str) -> Result<()> {
-    let artifact = release.manifest.artifacts.iter().find(|artifact| artifact.path == path);
-    match artifact {
+    match release.manifest.artifact(path) {
         Some(Artifact { node: Some(owner), .. }) if *owner != node.name => {
             Err(Error::trust(format!("{} starts with {path} of another node", node.name)))
         }

@@ -51,8 +51,7 @@ pub(super) fn node(release: &Release<'_>, node: &str) -> Result<NodeManifest> {
         return Err(Error::integrity(format!("{name} names the common layer `{common}`, which is not there")));
     }
     let applied = nodes.iter().filter(|record| record.name == node).flat_map(|record| &record.artifacts);
-    let artifacts =
-        applied.filter_map(|path| release.manifest.artifacts.iter().find(|artifact| artifact.path == *path));
+    let artifacts = applied.filter_map(|path| release.manifest.artifact(path));
     for artifact in artifacts.filter(|artifact| artifact.layer == Audience::Common.name()) {
         if shared_manifest(artifact) != found.common {
             return Err(Error::integrity(format!("{} is not the common layer that {name} names", artifact.path)));

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -22,6 +23,7 @@ import measure
 LEVEL = 9  # what mastermold takes for zstd when a profile does not say
 MTIME = 315532800  # and for every entry's time
 VERSION = "2026.11.1"
+PARTS = ("builds", "others", "floor", "readers", "fleet", "micro", "starts")
 OUTPUTS = {"cpio": '[[outputs]]\nformat = "cpio.zst"\n', "tar": '[[outputs]]\nformat = "tar.zst"\nlayers = "merged"\n'}
 
 
@@ -29,13 +31,18 @@ def arguments():
     parser = argparse.ArgumentParser()
     for name in ("program", "project", "profile", "store", "seed", "work", "out", "threecpio"):
         parser.add_argument("--" + name, required=True)
-    parser.add_argument("--pack", help="the test binary of tests/archive.rs, for the micro benchmarks")
+    parser.add_argument("--pack", required=True, help="the test binary of tests/archive.rs, for the micro benchmarks")
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--fleet", type=int, default=1000)
     parser.add_argument("--starts", type=int, default=50)
-    parser.add_argument("--limit", type=int, default=300, help="seconds that one run may take")
+    parser.add_argument("--limit", type=int, default=600, help="seconds that one run may take")
+    parser.add_argument("--only", default=",".join(PARTS), help="parts, separated by commas")
     parser.add_argument("--tiny", action="store_true", help="programs are stand-ins")
-    return parser.parse_args()
+    given = parser.parse_args()
+    given.only = set(given.only.split(","))
+    if given.only - set(PARTS):
+        parser.error("the parts are " + ", ".join(PARTS))
+    return given
 
 
 class Bench:
@@ -126,7 +133,6 @@ def prepare(bench):
     both = OUTPUTS["cpio"] + OUTPUTS["tar"]
     version = '[cluster]\nversion = "{}"\n'.format
     sysctl = '[sysctl]\n"vm.max_map_count" = "{}"\n'.format
-    bench.make_project("base", both)
     bench.make_project("cpio", OUTPUTS["cpio"])
     bench.make_project("tar", OUTPUTS["tar"])
     bench.make_project("next", version("2026.11.2") + sysctl(262145) + both)
@@ -227,11 +233,6 @@ def distinct(bench):
                 shutil.copyfileobj(file, out, 1 << 20)
     share(seen.values(), len(bench.cores), bench.path("distinct.list"))
     bench.notes["distinct"] = os.path.getsize(bench.path("distinct"))
-    bench.notes["contents"] = sum(tree_size(bench.path("trees", "nodes", node)) for node in os.listdir(bench.path("trees", "nodes")))
-
-
-def tree_size(top):
-    return sum(os.lstat(os.path.join(root, name)).st_size for root, _, names in os.walk(top) for name in names)
 
 
 def share(paths, count, to):
@@ -451,25 +452,28 @@ def main():
     bench = Bench(given)
     # Before anything of ours loads it.
     machine, ran = measure.machine(given.work), versions(bench)
-    prepare(bench)
-    trees(bench)
-    lists(bench)
+    bench.make_project("base", OUTPUTS["cpio"] + OUTPUTS["tar"])
+    if given.only - {"fleet", "starts"}:
+        prepare(bench)
+        trees(bench)
+        lists(bench)
     for number in range(given.pairs):
         say(f"round {number + 1} of {given.pairs}")
-        halves = [ours, theirs]
-        for half in halves if number % 2 == 0 else halves[::-1]:
-            half(bench)
-        floor(bench)
-        readers(bench)
-    sizes = fleet(bench)
-    if given.pack:
+        parts = [("builds", ours), ("others", theirs)]
+        for part, run in [*(parts if number % 2 == 0 else parts[::-1]), ("floor", floor), ("readers", readers)]:
+            if part in given.only:
+                run(bench)
+    sizes = fleet(bench) if "fleet" in given.only else []
+    if "micro" in given.only:
         micro(bench)
     machine["load-after"] = round(os.getloadavg()[0], 2)
-    result = bench_table.result(bench, machine, ran, sizes, starts(bench))
+    result = bench_table.result(bench, machine, ran, sizes, starts(bench) if "starts" in given.only else {})
     bench_table.write(result, given.out)
 
 
 if __name__ == "__main__":
+    # What runs is ended with this.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         main()
     except measure.Failed as failure:

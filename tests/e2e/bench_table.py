@@ -105,6 +105,8 @@ def ratios(rows, cores):
 
 def fleet(rows, sizes):
     """What a node costs beyond the first, in milliseconds of the processors, and how that changes with their number."""
+    if not sizes:
+        return None
     cpu = {size: measure.of(rows[f"fleet-{size}"], "cpu") for size in sizes}
     memory = {size: measure.of(rows[f"fleet-{size}"], "memory") for size in sizes}
     steps = [1000 * (cpu[high] - cpu[low]) / (high - low) for low, high in zip(sizes, sizes[1:])]
@@ -181,7 +183,8 @@ def told(value):
 
 def markdown(found):
     machine, cores = found["machine"], found["machine"]["cores"]
-    sizes = {name: value / MIB for name, value in found["bytes"].items()}
+    # Of parts that were left out, nothing is known.
+    sizes = dict.fromkeys(("binary", "distinct", "release"), 0) | {name: value / MIB for name, value in found["bytes"].items()}
     words = dict(sizes, n=cores, level=9)
     yield (
         f"{cores} processors ({machine['processor']}, {machine['virtual']}), {machine['memory-mib']} MiB, {machine['kernel']}, {machine['file-system']}; "
@@ -198,7 +201,8 @@ def markdown(found):
         lines += [measured(found, f"{name}-{threads}", f"{text}; on {threads} of the processors") for threads in sorted({1, cores})]
     lines += [measured(found, name, text) for name, text in BOTH.items()]
     yield from table(("read", f"a release of {sizes['release']:.0f} MiB", *COLUMNS[1:]), lines)
-    yield from table(("fleet", "cpio.zst, split", *COLUMNS[1:]), [measured(found, f"fleet-{n}", f"{n:,} nodes") for n in found["fleet"]["sizes"]])
+    fleets = found["fleet"]["sizes"] if found["fleet"] else []
+    yield from table(("fleet", "cpio.zst, split", *COLUMNS[1:]), [measured(found, f"fleet-{n}", f"{n:,} nodes") for n in fleets])
     lines = []
     for what, (ours, theirs) in MICRO.items():
         lines += [measured(found, f"micro-{what}", f"mastermold: {ours}"), measured(found, f"micro-{what}-theirs", theirs)]
@@ -211,6 +215,8 @@ def ratio_lines(found):
     for one in found["ratios"]:
         yield f"{one['of']} / {one['to']}", number(one["wall"]), number(one["cpu"]), number(one["written"]), goal(one["kind"], one["goal"]), told(one["met"])
     fleet = found["fleet"]
+    if not fleet:
+        return
     each = fleet["per-node"]
     yield f"fleet: processors for each node from {each['from']:,} to {each['to']:,}", "", f"{each['ms']:.1f} ms", "", f"at most {each['goal']} ms", told(each["met"])
     yield "fleet: a node in the last tenfold / in the one before (1 is linear)", "", number(fleet["linear"]), "", "", ""
@@ -268,7 +274,10 @@ def write(found, out):
     """Into `out`: bench.json, bench.md and fleet.svg; and the table to standard output."""
     os.makedirs(out, exist_ok=True)
     text = "\n".join(markdown(found))
-    for name, body in (("bench.json", json.dumps(found, indent=1) + "\n"), ("bench.md", text), ("fleet.svg", plot(found))):
+    files = {"bench.json": json.dumps(found, indent=1) + "\n", "bench.md": text}
+    if found["fleet"]:
+        files["fleet.svg"] = plot(found)
+    for name, body in files.items():
         with open(os.path.join(out, name), "w") as file:
             file.write(body)
     print(text)

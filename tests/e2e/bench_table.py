@@ -188,7 +188,7 @@ def markdown(found):
     words = dict(sizes, n=cores, level=9)
     yield (
         f"{cores} processors ({machine['processor']}, {machine['virtual']}), {machine['memory-mib']} MiB, {machine['kernel']}, {machine['file-system']}; "
-        f"load {machine['load-before']} before and {machine['load-after']} after; {found['pairs']} rounds."
+        f"load {machine['load-before']} before and {machine['load-after']} after; rounds: {found['pairs']}."
     )
     yield "Versions: " + "; ".join(f"{name}: {text}" for name, text in found["versions"].items()) + "."
     if found["tiny"]:
@@ -202,7 +202,7 @@ def markdown(found):
     lines += [measured(found, name, text) for name, text in BOTH.items()]
     yield from table(("read", f"a release of {sizes['release']:.0f} MiB", *COLUMNS[1:]), lines)
     fleets = found["fleet"]["sizes"] if found["fleet"] else []
-    yield from table(("fleet", "cpio.zst, split", *COLUMNS[1:]), [measured(found, f"fleet-{n}", f"{n:,} nodes") for n in fleets])
+    yield from table(("fleet", "cpio.zst, split", *COLUMNS[1:]), [measured(found, f"fleet-{n}", f"nodes: {n:,}") for n in fleets])
     lines = []
     for what, (ours, theirs) in MICRO.items():
         lines += [measured(found, f"micro-{what}", f"mastermold: {ours}"), measured(found, f"micro-{what}-theirs", theirs)]

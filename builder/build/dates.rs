@@ -12,8 +12,12 @@ pub fn certificates(plan: &Plan) -> Vec<Held> {
         .nodes
         .iter()
         .flat_map(|node| files(node).flat_map(|(path, bytes)| Held::all(Some(&node.name), &path.to_string(), bytes)));
-    let for_people = plan.admin.iter().flat_map(|(name, bytes)| Held::all(None, &format!("admin/{name}"), bytes));
-    on_nodes.chain(for_people).collect()
+    on_nodes.chain(for_people(plan)).collect()
+}
+
+/// Those of the files for people.
+pub fn for_people(plan: &Plan) -> impl Iterator<Item = Held> {
+    plan.admin.iter().flat_map(|(name, bytes)| Held::all(None, &format!("admin/{name}"), bytes))
 }
 
 /// Refuses a plan that has certificates which are not valid, or not for long enough; each of them is named once, at its

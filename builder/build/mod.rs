@@ -54,7 +54,7 @@ use crate::tree::{Audience, Secrecy};
 pub use base::{Bases, Layered};
 pub use findings::Met;
 pub use gather::{Thorough, Update};
-pub use keys::check_seed;
+pub use keys::{Proven, check_seed};
 pub use layers::NodeLayers;
 pub use pack::{Job, Means};
 pub use plan::{NodePlan, Pending, Plan, load_overlays};

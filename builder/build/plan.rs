@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::base::{Bases, Knowledge};
 use super::findings::Met;
 use super::images::NodeImage;
-use super::keys::Keys;
+use super::keys::{Keys, Proven};
 use super::leak::known::Known;
 use super::node;
 use super::placements::Placements;
@@ -55,6 +55,8 @@ pub struct Plan {
     pub missing: Vec<Error>,
     /// Whether a seed was given: without one every secret and every certificate is empty.
     pub keyed: bool,
+    /// What is known of the certificates that it has issued.
+    pub proven: Proven,
 }
 
 /// An overlay that a plan is made of.
@@ -181,6 +183,7 @@ impl Plan {
         };
         let (met, unmet, authorities) = (keys.findings.met(), keys.findings.unmet(), keys.current_authorities());
         let (requests, exports, missing, keyed) = (keys.requests, keys.exports, keys.missing, seed.is_some());
+        let proven = keys.proven;
         faults.finish(Plan {
             overlays,
             nodes,
@@ -195,6 +198,7 @@ impl Plan {
             unmet,
             missing,
             keyed,
+            proven,
         })
     }
 

@@ -1,8 +1,7 @@
 //! What must be the same wherever it is said, by `[[agree]]` of overlays.
 
 use std::collections::{BTreeMap, BTreeSet};
-
-use zeroize::Zeroizing;
+use std::rc::Rc;
 
 use super::credentials::{KEY_UNREADABLE, public_half};
 use super::ends::items;
@@ -19,31 +18,24 @@ struct Said<'a> {
     machine: &'a Machine<'a>,
     place: &'a Place,
     // What is compared; of a file it may be secret, and is not told.
-    what: What,
+    what: What<'a>,
 }
 
-enum What {
-    Value(String),
-    Items(BTreeSet<String>),
-    File(TreePath, Zeroizing<Vec<u8>>),
+/// Of a file its bytes are compared, and not its path.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum What<'a> {
+    Value(&'a str),
+    Items(BTreeSet<&'a str>),
+    File(&'a [u8]),
 }
 
-impl What {
-    fn is_like(&self, other: &What) -> bool {
-        match (self, other) {
-            (What::Value(own), What::Value(other)) => own == other,
-            (What::Items(own), What::Items(other)) => own == other,
-            (What::File(_, own), What::File(_, other)) => own == other,
-            _ => false,
-        }
-    }
-
-    /// As it may be told.
-    fn shown(&self) -> String {
+impl What<'_> {
+    /// As it may be told of a file at a path.
+    fn shown(&self, path: Option<&TreePath>) -> String {
         match self {
             What::Value(value) => format!("`{value}`"),
-            What::Items(items) => format!("`{}`", items.iter().map(String::as_str).collect::<Vec<_>>().join(",")),
-            What::File(path, _) => format!("another {path}"),
+            What::Items(items) => format!("`{}`", items.iter().copied().collect::<Vec<_>>().join(",")),
+            What::File(_) => format!("another {}", path.map(TreePath::to_string).unwrap_or_default()),
         }
     }
 }
@@ -60,27 +52,28 @@ pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
             groups.entry((&declared.id, own)).or_default().push((machine, declared));
         }
     }
+    // Most machines have the same key.
+    let mut publics = Publics::default();
     for entries in groups.values() {
-        type Take = fn(&Entry<'_>) -> Option<What>;
         let takes: [Take; 3] = [
-            |(_, declared)| declared.value.value.as_ref().map(|value| What::Value(value.value.clone())),
-            |(_, declared)| declared.items.as_ref().map(|list| What::Items(items(list).map(str::to_owned).collect())),
-            |(machine, declared)| {
-                let path = declared.file.as_ref()?;
-                Some(What::File(path.value.clone(), machine.bytes(path)?))
-            },
+            |(_, declared)| declared.value.value.as_ref().map(|value| What::Value(&value.value)),
+            |(_, declared)| declared.items.as_ref().map(|list| What::Items(items(list).collect())),
+            |(machine, declared)| machine.bytes(declared.file.as_ref()?).map(What::File),
         ];
         for take in takes {
             compare(entries, take, findings);
         }
         if cluster.has_keys() {
-            known(entries, findings);
+            known(entries, &mut publics, findings);
         }
     }
 }
 
+/// What an entry says of one kind.
+type Take = for<'a> fn(&Entry<'a>) -> Option<What<'a>>;
+
 /// Those that most say count as right; of as many, what comes first.
-fn compare(entries: &[Entry<'_>], take: fn(&Entry<'_>) -> Option<What>, findings: &mut Findings) {
+fn compare(entries: &[Entry<'_>], take: Take, findings: &mut Findings) {
     let said: Vec<(Said<'_>, &AgreeDeclaration)> = entries
         .iter()
         .filter_map(|entry| {
@@ -89,11 +82,12 @@ fn compare(entries: &[Entry<'_>], take: fn(&Entry<'_>) -> Option<What>, findings
             Some((Said { machine, place: place(declared), what }, &declared.value))
         })
         .collect();
-    let count = |one: &What| said.iter().filter(|(other, _)| other.what.is_like(one)).count();
+    let mut counts: BTreeMap<&What<'_>, usize> = BTreeMap::new();
+    said.iter().for_each(|(one, _)| *counts.entry(&one.what).or_default() += 1);
     // Of as many, the last that max_by_key meets is the first.
-    let Some((right, _)) = said.iter().rev().max_by_key(|(one, _)| count(&one.what)) else { return };
+    let Some((right, of_file)) = said.iter().rev().max_by_key(|(one, _)| counts.get(&one.what)) else { return };
     let mut wrong: BTreeMap<&Place, Vec<&(Said<'_>, &AgreeDeclaration)>> = BTreeMap::new();
-    for one in said.iter().filter(|(one, _)| !one.what.is_like(&right.what)) {
+    for one in said.iter().filter(|(one, _)| one.what != right.what) {
         wrong.entry(one.0.place).or_default().push(one);
     }
     let Some((place, those)) = wrong.iter().find(|(place, _)| !findings.is_told(place)) else { return };
@@ -101,9 +95,9 @@ fn compare(entries: &[Entry<'_>], take: fn(&Entry<'_>) -> Option<What>, findings
     let says = format!(
         "{}: {} on {}, {} on {}",
         declared.says,
-        one.what.shown(),
+        one.what.shown(file(declared)),
         one.machine.name,
-        right.what.shown().replacen("another ", "", 1),
+        right.what.shown(file(of_file)).replacen("another ", "", 1),
         right.machine.name
     );
     let on = wrong.values().flatten().map(|(one, _)| one.machine.name.to_owned()).collect();
@@ -111,10 +105,10 @@ fn compare(entries: &[Entry<'_>], take: fn(&Entry<'_>) -> Option<What>, findings
 }
 
 /// That whatever one entry signs, all know.
-fn known(entries: &[Entry<'_>], findings: &mut Findings) {
+fn known<'a>(entries: &[Entry<'a>], publics: &mut Publics<'a>, findings: &mut Findings) {
     let signing = entries.iter().filter_map(|(machine, declared)| {
         let path = declared.signs.as_ref()?;
-        match public_half(&machine.bytes(path)?) {
+        match publics.half(machine.bytes(path)?) {
             Ok(key) => Some((*machine, path, key?)),
             Err(wrong) => {
                 if !findings.is_told(&path.place) {
@@ -128,13 +122,18 @@ fn known(entries: &[Entry<'_>], findings: &mut Findings) {
         }
     });
     let signing: Vec<_> = signing.collect();
+    let all: BTreeSet<&[u8]> = signing.iter().map(|(_, _, key)| &key[..]).collect();
     for (machine, declared) in entries.iter().filter(|(_, declared)| !declared.knows.is_empty()) {
         let files: Vec<&str> = declared.knows.iter().flat_map(|files| items(files)).collect();
         let read: Option<Vec<_>> = files.iter().map(|file| machine.bytes(&file.parse().ok()?)).collect();
         // What is not in the bundle may know it.
         let Some(read) = read else { continue };
-        let keys: BTreeSet<Vec<u8>> = read.iter().flat_map(|bytes| publics(bytes)).collect();
-        let strange = signing.iter().filter(|(_, _, key)| !keys.is_empty() && !keys.contains(key));
+        let keys: Vec<Rc<BTreeSet<Vec<u8>>>> = read.iter().map(|bytes| publics.all(bytes)).collect();
+        let is_strange = |key: &[u8]| !keys.iter().any(|keys| keys.contains(key));
+        if keys.iter().all(|keys| keys.is_empty()) || !all.iter().any(|key| is_strange(key)) {
+            continue;
+        }
+        let strange = signing.iter().filter(|(_, _, key)| is_strange(key));
         let strange: Vec<_> = strange.collect();
         let Some((signer, path, _)) = strange.first() else { continue };
         // One that knows nobody is wrong itself.
@@ -150,13 +149,39 @@ fn known(entries: &[Entry<'_>], findings: &mut Findings) {
     }
 }
 
-/// The public keys in a file: of certificates, of public keys, and of a private one.
-fn publics(bytes: &[u8]) -> Vec<Vec<u8>> {
-    let mut found: Vec<Vec<u8>> =
-        Certificate::find(bytes).iter().map(|certificate| certificate.public_key().to_vec()).collect();
-    found.extend(PublicKey::parse_all(bytes).iter().map(|key| key.der().to_vec()));
-    found.extend(public_half(bytes).ok().flatten());
-    found
+/// The public keys in files, by what is in them.
+#[derive(Default)]
+struct Publics<'a> {
+    halves: BTreeMap<&'a [u8], Half>,
+    all: BTreeMap<&'a [u8], Rc<BTreeSet<Vec<u8>>>>,
+}
+
+/// See [`public_half`].
+type Half = Result<Option<Rc<[u8]>>, &'static str>;
+
+impl<'a> Publics<'a> {
+    /// That of a private one.
+    fn half(&mut self, bytes: &'a [u8]) -> Half {
+        let half = || public_half(bytes).map(|key| key.map(Rc::from));
+        self.halves.entry(bytes).or_insert_with(half).clone()
+    }
+
+    /// Those of certificates, of public keys, and of a private one.
+    fn all(&mut self, bytes: &'a [u8]) -> Rc<BTreeSet<Vec<u8>>> {
+        let find = || {
+            let certificates = Certificate::find(bytes);
+            let certified = certificates.iter().map(|certificate| certificate.public_key().to_vec());
+            let keys = PublicKey::parse_all(bytes);
+            let public = keys.iter().map(|key| key.der().to_vec());
+            Rc::new(certified.chain(public).chain(public_half(bytes).ok().flatten()).collect())
+        };
+        self.all.entry(bytes).or_insert_with(find).clone()
+    }
+}
+
+/// The file that an entry compares.
+fn file(declared: &AgreeDeclaration) -> Option<&TreePath> {
+    declared.file.as_ref().map(|path| &path.value)
 }
 
 /// Where an entry says it.

@@ -15,58 +15,81 @@ pub struct Side<'a> {
     pub machine: &'a str,
 }
 
-/// What does not fit.
+/// What does not fit, with the machines that have it.
 struct Fault<'a> {
     rule: &'static Rule,
-    server: Option<Side<'a>>,
-    client: Side<'a>,
+    server: Option<(&'a Place, BTreeSet<&'a str>)>,
+    client: (&'a Place, BTreeSet<&'a str>),
     says: String,
 }
 
-/// All that does not fit.
+/// All that does not fit. A thing is here once, whatever the number of machines.
 #[derive(Default)]
-pub struct Faults<'a>(Vec<Fault<'a>>);
+pub struct Faults<'a> {
+    all: Vec<Fault<'a>>,
+    by_what: BTreeMap<What<'a>, usize>,
+    /// How often something did not fit.
+    pub count: usize,
+}
+
+/// A rule, the places of both sides, and what is told.
+type What<'a> = (&'static str, Option<&'a Place>, &'a Place, String);
 
 impl<'a> Faults<'a> {
     /// Something between a server and a client.
     pub fn between(&mut self, rule: &'static Rule, server: Side<'a>, client: Side<'a>, says: String) {
-        self.0.push(Fault { rule, server: Some(server), client, says });
+        self.add(rule, Some(server), client, says);
     }
 
     /// Something that is wrong whoever is on the other side.
     pub fn of(&mut self, rule: &'static Rule, side: Side<'a>, says: String) {
-        self.0.push(Fault { rule, server: None, client: side, says });
+        self.add(rule, None, side, says);
+    }
+
+    fn add(&mut self, rule: &'static Rule, server: Option<Side<'a>>, client: Side<'a>, says: String) {
+        self.count += 1;
+        let what = (rule.id, server.map(|side| side.place), client.place, says.clone());
+        let index = *self.by_what.entry(what).or_insert_with(|| {
+            let server = server.map(|side| (side.place, BTreeSet::new()));
+            self.all.push(Fault { rule, server, client: (client.place, BTreeSet::new()), says });
+            self.all.len() - 1
+        });
+        let fault = &mut self.all[index];
+        fault.client.1.insert(client.machine);
+        if let (Some((_, machines)), Some(side)) = (&mut fault.server, server) {
+            machines.insert(side.machine);
+        }
     }
 
     /// Whether this is told already between two places.
     pub fn has(&self, rule: &Rule, server: &Place, client: &Place) -> bool {
         let is = |fault: &Fault<'_>| {
             fault.rule.id == rule.id
-                && fault.client.place == client
-                && fault.server.is_some_and(|side| side.place == server)
+                && fault.client.0 == client
+                && fault.server.as_ref().is_some_and(|(place, _)| *place == server)
         };
-        self.0.iter().any(is)
+        self.all.iter().any(is)
     }
 
     /// Tells them: each place once for each rule, and of rules that are said of one place the first. If more than one client
     /// place does not fit a server's, it is the server's fault.
     pub fn tell(self, findings: &mut Findings) {
         let mut complaints: BTreeMap<(&str, &Place), BTreeSet<&Place>> = BTreeMap::new();
-        for fault in &self.0 {
-            if let Some(server) = fault.server {
-                complaints.entry((fault.rule.id, server.place)).or_default().insert(fault.client.place);
+        for fault in &self.all {
+            if let Some((server, _)) = &fault.server {
+                complaints.entry((fault.rule.id, server)).or_default().insert(fault.client.0);
             }
         }
         let mut told: BTreeMap<&Place, (&'static Rule, BTreeSet<&str>, BTreeSet<&str>)> = BTreeMap::new();
-        for fault in &self.0 {
-            let many =
-                |server: &Side<'_>| complaints.get(&(fault.rule.id, server.place)).is_some_and(|all| all.len() > 1);
-            let side = fault.server.filter(many).unwrap_or(fault.client);
-            let (rule, says, on) =
-                told.entry(side.place).or_insert_with(|| (fault.rule, BTreeSet::new(), BTreeSet::new()));
+        for fault in &self.all {
+            let many = |(place, _): &&(&Place, BTreeSet<&str>)| {
+                complaints.get(&(fault.rule.id, *place)).is_some_and(|all| all.len() > 1)
+            };
+            let (place, machines) = fault.server.as_ref().filter(many).unwrap_or(&fault.client);
+            let (rule, says, on) = told.entry(place).or_insert_with(|| (fault.rule, BTreeSet::new(), BTreeSet::new()));
             if rule.id == fault.rule.id {
                 says.insert(&fault.says);
-                on.insert(side.machine);
+                on.extend(machines);
             }
         }
         for (place, (rule, says, on)) in told {

@@ -1,10 +1,15 @@
 //! What servers and clients show and trust, as their files have it: certificates and keys that can be read, and that belong
 //! together.
 
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
 use super::finding::{Finding, Findings};
 use super::kubeconfig::{Kubeconfig, Material};
 use super::rule::{Rule, Severity};
 use super::subject::Machine;
+use crate::build::Proven;
+use crate::digest::Digest;
 use crate::document::Placed;
 use crate::error::Place;
 use crate::pki::{Certificate, PrivateKey};
@@ -51,7 +56,9 @@ pub struct Papers {
     /// The file.
     pub file: TreePath,
     /// What is in it; nothing if it is not in the bundle, or cannot be read, which is told by others.
-    pub certificates: Vec<Certificate>,
+    pub certificates: Rc<[Certificate]>,
+    /// Of the bytes that they were read from.
+    pub digest: Digest,
 }
 
 /// Whom a client trusts.
@@ -64,17 +71,35 @@ pub enum Trust {
     These(Papers),
 }
 
+/// The certificates of files, by the SHA-256 of their bytes: many machines have the same.
+#[derive(Default)]
+pub struct Library(BTreeMap<Digest, Shelf>);
+
+/// What a file has.
+type Shelf = (Digest, Result<Rc<[Certificate]>, String>);
+
+impl Library {
+    fn read(&mut self, bytes: &[u8]) -> Shelf {
+        let digest = Digest::of(bytes);
+        self.0.entry(digest).or_insert_with(|| (digest, certificates(bytes).map(Rc::from))).clone()
+    }
+}
+
 /// Reads the files of one machine.
 pub struct Reader<'a, 'f> {
     /// The machine.
     pub machine: &'a Machine<'a>,
     /// Whether certificates and keys are what they will be: without a seed, other words stand for them.
     pub real: bool,
+    /// What was read before.
+    pub library: &'f mut Library,
+    /// What is known to belong together.
+    pub proven: &'f Proven,
     /// What is wrong with them.
     pub findings: &'f mut Findings,
 }
 
-impl Reader<'_, '_> {
+impl<'a> Reader<'a, '_> {
     /// Authorities in a file.
     pub fn papers(&mut self, path: &Placed<TreePath>) -> Papers {
         self.material(&Material::File(path.value.clone()), path)
@@ -92,7 +117,7 @@ impl Reader<'_, '_> {
     /// What a kubeconfig says, if it is in the bundle and can be read.
     pub fn kubeconfig(&mut self, path: &Placed<TreePath>) -> Option<Kubeconfig> {
         let bytes = self.machine.bytes(path)?;
-        let read = Kubeconfig::read(&bytes, path);
+        let read = Kubeconfig::read(bytes, path);
         read.map_err(|wrong| {
             if self.real {
                 self.told(&KUBECONFIG_UNREADABLE, path, format!("the kubeconfig {} {wrong}", path.value));
@@ -103,27 +128,35 @@ impl Reader<'_, '_> {
 
     /// The certificates in a kubeconfig, or in a file that it names; `of` is the kubeconfig.
     pub fn material(&mut self, material: &Material, of: &Placed<TreePath>) -> Papers {
-        let (file, bytes) = match material {
-            Material::Inside(bytes) => (&of.value, Some(bytes.clone())),
-            Material::File(path) => (path, self.machine.bytes(path)),
-        };
-        let mut papers = Papers { place: of.place.clone(), file: file.clone(), certificates: Vec::new() };
-        match bytes.filter(|_| self.real).map(|bytes| certificates(&bytes)) {
-            Some(Ok(certificates)) => papers.certificates = certificates,
-            Some(Err(wrong)) => self.told(&CERTIFICATE_UNREADABLE, of, format!("{file} {wrong}")),
+        let (file, bytes) = self.open(material, of);
+        let mut papers =
+            Papers { place: of.place.clone(), file: file.clone(), certificates: Rc::new([]), digest: Digest::of(&[]) };
+        match bytes.filter(|_| self.real).map(|bytes| self.library.read(bytes)) {
+            Some((digest, Ok(certificates))) => (papers.digest, papers.certificates) = (digest, certificates),
+            Some((_, Err(wrong))) => self.told(&CERTIFICATE_UNREADABLE, of, format!("{file} {wrong}")),
             None => {}
         }
         papers
     }
 
+    fn open<'m>(&self, material: &'m Material, of: &'m Placed<TreePath>) -> (&'m TreePath, Option<&'m [u8]>)
+    where
+        'a: 'm,
+    {
+        match material {
+            Material::Inside(bytes) => (&of.value, Some(bytes)),
+            Material::File(path) => (path, self.machine.bytes(path)),
+        }
+    }
+
     /// The papers, if the key is that of their first certificate.
     pub fn matched(&mut self, papers: Papers, key: &Material, of: &Placed<TreePath>) -> Papers {
-        let (file, bytes) = match key {
-            Material::Inside(bytes) => (&of.value, Some(bytes.clone())),
-            Material::File(path) => (path, self.machine.bytes(path)),
-        };
+        let (file, bytes) = self.open(key, of);
         let Some(bytes) = bytes.filter(|_| self.real) else { return papers };
-        let own = match public_half(&bytes) {
+        if self.proven.has_key(&papers.digest, bytes) {
+            return papers;
+        }
+        let own = match public_half(bytes) {
             Ok(own) => own,
             Err(wrong) => {
                 self.told(&KEY_UNREADABLE, of, format!("{file} {wrong}"));
@@ -134,7 +167,7 @@ impl Reader<'_, '_> {
             (Some(own), Some(leaf)) if own != leaf.public_key() => {
                 let says = format!("the key in {file} is not that of the certificate in {}", papers.file);
                 self.told(&KEY_MISMATCH, of, says);
-                Papers { certificates: Vec::new(), ..papers }
+                Papers { certificates: Rc::new([]), digest: Digest::of(&[]), ..papers }
             }
             _ => papers,
         }

@@ -1,15 +1,18 @@
 //! The configurations of a machine that are YAML, JSON or TOML, read once for all that look at them.
 
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::contents::Recent;
 use super::finding::{Findings, Spot};
 use super::kinds::{kind_of, objects};
+use super::objects;
 use super::resolved::resolved;
 use super::rule::{Rule, Severity};
 use super::scalar;
-use super::subject::{Cluster, Machine};
-use crate::build::NodePlan;
+use super::shapes::{Schemas, schema_of};
+use super::subject::{Machine, Whole};
 use crate::document::yaml::{self, Content, Fault, Node};
 use crate::tree::TreePath;
 
@@ -38,12 +41,22 @@ pub const YAML_TRAP: Rule = Rule {
     remedy: "put it in quotes if it is text; otherwise write `true`, `false`, or the number without zeros before it",
 };
 
-/// All rules.
-pub const RULES: &[Rule] = &[YAML_UNREADABLE, YAML_DUPLICATE_KEY, YAML_TRAP];
+/// All rules: objects are looked at together with the files that they are in.
+pub const RULES: &[Rule] = &[
+    YAML_UNREADABLE,
+    YAML_DUPLICATE_KEY,
+    YAML_TRAP,
+    objects::OBJECT_FIELD,
+    objects::OBJECT_KIND,
+    objects::OBJECT_VALUE,
+    objects::OBJECT_NAME,
+    objects::OBJECT_REFUSED,
+    objects::IMAGE_FLOATING,
+];
 
 /// How a file of configuration is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Syntax {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Syntax {
     /// yaml.org/spec/1.2.2.
     Yaml,
     /// RFC 8259.
@@ -56,30 +69,97 @@ pub enum Syntax {
 pub struct Document<'a> {
     /// Where it is.
     pub path: &'a TreePath,
-    /// What it says.
-    pub read: Rc<Read>,
+    // What it says.
+    content: Rc<Configuration>,
+    // By which of the schemas it is judged.
+    schemas: usize,
+}
+
+/// What a file of configuration says, and what follows from that alone, whoever has the file.
+struct Configuration {
+    read: Read,
+    names: OnceCell<Vec<(TreePath, u32)>>,
+    // By the schemas of those who have it.
+    wrong: RefCell<BTreeMap<usize, Rc<[Wrong]>>>,
 }
 
 /// What a file says: its documents, or why it cannot be read.
-pub type Read = Result<Vec<Node>, Fault>;
+type Read = Result<Vec<Node>, Fault>;
 
-/// What was read already: machines have mostly the same files.
-pub type Known = BTreeMap<(Syntax, String), Rc<Read>>;
+/// Something that is wrong in a file.
+pub struct Wrong {
+    /// By which rule.
+    pub rule: &'static Rule,
+    /// In which line.
+    pub line: u32,
+    /// What it is.
+    pub says: String,
+    /// The image that makes it right, if the machine brings it.
+    pub unless: Option<String>,
+}
 
-/// The public files of a machine that are YAML, JSON or TOML by their names, or begin as an object or as JSON does.
-pub fn of<'a>(plan: &'a NodePlan, text: impl Fn(&TreePath) -> Option<String>, known: &mut Known) -> Vec<Document<'a>> {
-    let mut documents = Vec::new();
-    for (path, _) in plan.tree.iter() {
-        let by_name = by_name(path);
-        if by_name.is_none() && path.name().contains('.') && !path.name().ends_with(".conf") {
-            continue;
+/// The configurations that were read already: machines have mostly the same.
+#[derive(Default)]
+pub struct Documents<'a> {
+    read: Recent<'a, Option<Rc<Configuration>>>,
+    schemas: Vec<&'a Schemas>,
+}
+
+impl<'a> Documents<'a> {
+    /// The public files of a machine that are YAML, JSON or TOML by their names, or begin as an object or as JSON does.
+    pub fn of(&mut self, machine: &Machine<'a>) -> Vec<Document<'a>> {
+        let mut documents = Vec::new();
+        let own = machine.plan.schemas.as_slice();
+        let schemas = self.schemas.iter().position(|known| *known == own).unwrap_or_else(|| {
+            self.schemas.push(own);
+            self.schemas.len() - 1
+        });
+        for (path, _) in machine.plan.tree.iter() {
+            let by_name = by_name(path);
+            if by_name.is_none() && path.name().contains('.') && !path.name().ends_with(".conf") {
+                continue;
+            }
+            let Some(text) = machine.text(path) else { continue };
+            let content = self.read.get(path, text.as_bytes(), || {
+                let read = read(by_name.or_else(|| by_start(path, text))?, text);
+                Some(Rc::new(Configuration { read, names: OnceCell::new(), wrong: RefCell::default() }))
+            });
+            documents.extend(content.map(|content| Document { path, content, schemas }));
         }
-        let Some(text) = text(path) else { continue };
-        let Some(syntax) = by_name.or_else(|| by_start(path, &text)) else { continue };
-        let read = known.entry((syntax, text)).or_insert_with_key(|(syntax, text)| Rc::new(read(*syntax, text)));
-        documents.push(Document { path, read: read.clone() });
+        documents
     }
-    documents
+}
+
+impl Document<'_> {
+    /// What it says; nothing if it cannot be read.
+    pub fn nodes(&self) -> &[Node] {
+        self.content.read.as_ref().map_or(&[], Vec::as_slice)
+    }
+
+    /// The paths that it names, with their lines, as `find` finds them.
+    pub fn names(&self, find: fn(&[Node]) -> Vec<(TreePath, u32)>) -> &[(TreePath, u32)] {
+        self.content.names.get_or_init(|| find(self.nodes()))
+    }
+
+    /// What is wrong in it on a machine.
+    fn wrong(&self, machine: &Machine<'_>) -> Rc<[Wrong]> {
+        let mut known = self.content.wrong.borrow_mut();
+        let judge = || {
+            let mut wrong = Vec::new();
+            match &self.content.read {
+                Err(fault) => {
+                    let says = format!("{} cannot be read: {}", self.path, fault.says);
+                    wrong.push(Wrong { rule: &YAML_UNREADABLE, line: fault.line, says, unless: None });
+                }
+                Ok(nodes) => {
+                    nodes.iter().for_each(|node| look(self.path, node, &machine.plan.schemas, &mut wrong));
+                    objects::look(self.path, nodes, &machine.plan.schemas, &mut wrong);
+                }
+            }
+            wrong.into()
+        };
+        known.entry(self.schemas).or_insert_with(judge).clone()
+    }
 }
 
 fn by_name(path: &TreePath) -> Option<Syntax> {
@@ -163,40 +243,35 @@ pub fn is_of_cluster(document: &Node) -> bool {
     !objects.is_empty() && objects.into_iter().all(|object| kind_of(object).is_some() || has_name(object))
 }
 
-/// Looks at what the files are as YAML, whatever they say.
-pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
-    for machine in &cluster.machines {
-        for document in &machine.documents {
-            match &*document.read {
-                Err(fault) => {
-                    let spot = Spot { machine, path: document.path, line: Some(fault.line) };
-                    let says = format!("{} cannot be read: {}", document.path, fault.says);
-                    findings.add(&YAML_UNREADABLE, spot, says);
-                }
-                Ok(nodes) => nodes.iter().for_each(|node| look(machine, document.path, node, findings)),
+/// Looks at what the files are as YAML, whatever they say, and at the objects in them.
+pub fn check(machine: &Whole<'_>, findings: &mut Findings) {
+    for document in &machine.documents {
+        for Wrong { rule, line, says, unless } in document.wrong(machine).iter() {
+            let is_right = |image: &String| machine.plan.images.iter().any(|brought| brought.name == *image);
+            if !unless.as_ref().is_some_and(is_right) {
+                findings.add(rule, Spot { machine, path: document.path, line: Some(*line) }, says);
             }
         }
     }
 }
 
-fn look(machine: &Machine<'_>, path: &TreePath, node: &Node, findings: &mut Findings) {
+fn look(path: &TreePath, node: &Node, schemas: &Schemas, wrong: &mut Vec<Wrong>) {
     // What an API server reads is looked at with its types, if they are known; numbers of TOML are no YAML.
-    let is_typed = is_of_cluster(node) || super::shapes::schema_of(machine, node).is_some();
+    let is_typed = is_of_cluster(node) || schema_of(schemas, node).is_some();
     let traps = !is_typed && by_name(path) != Some(Syntax::Toml);
     walk(node, &mut |node| {
         let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
         for (key, _) in node.fields() {
             if let Some(first) = seen.insert(&key.text, key.line) {
-                let spot = Spot { machine, path, line: Some(key.line) };
                 let says = format!("{path} has `{}` twice in one map, in lines {first} and {}", key.text, key.line);
-                findings.add(&YAML_DUPLICATE_KEY, spot, says);
+                wrong.push(Wrong { rule: &YAML_DUPLICATE_KEY, line: key.line, says, unless: None });
             }
         }
         if let (true, Content::Scalar { text, is_plain: true }) = (traps, &node.content)
             && let Some(two) = scalar::trap(text)
         {
-            let spot = Spot { machine, path, line: Some(node.line) };
-            findings.add(&YAML_TRAP, spot, format!("{path} has `{text}` without quotes, which is {two}"));
+            let says = format!("{path} has `{text}` without quotes, which is {two}");
+            wrong.push(Wrong { rule: &YAML_TRAP, line: node.line, says, unless: None });
         }
     });
 }

@@ -35,24 +35,36 @@ pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
     for machine in &cluster.machines {
         let asks = machine.text(&resolvers).is_some_and(|text| text.contains("nameserver"));
         let Some(text) = machine.text(&path).filter(|_| !asks) else { continue };
-        let known = listed(&text);
         let urls = machine.plan.clients.iter().flat_map(|client| client.urls.iter().flat_map(|url| ends(url)));
         let asked: BTreeSet<String> = endpoint.iter().cloned().chain(urls).map(|end| end.host).collect();
-        for name in asked.iter().filter(|name| !is_known(name, &known)) {
+        for name in asked.iter().filter(|name| !is_known(name, text)) {
             let says = format!("{path} lacks {name}, by which the machine asks a server");
             findings.add(&NAME_UNKNOWN, Spot { machine, path: &path, line: None }, says);
         }
     }
 }
 
-fn is_known(name: &str, known: &BTreeSet<String>) -> bool {
-    name == "localhost" || name.parse::<IpAddr>().is_ok() || known.contains(&name.to_ascii_lowercase())
+fn is_known(name: &str, list: &str) -> bool {
+    name == "localhost" || name.parse::<IpAddr>().is_ok() || !addresses_of(name, list).is_empty()
 }
 
-/// The names in a list of hosts.
-fn listed(text: &str) -> BTreeSet<String> {
-    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default());
-    lines.flat_map(|line| line.split_whitespace().skip(1)).map(str::to_ascii_lowercase).collect()
+/// What the lines of a list of hosts that have a name begin with: addresses (hosts(5)). Every machine may have a list of all
+/// machines, so it is not taken apart: only lines that have the name somewhere are looked at.
+pub fn addresses_of<'a>(name: &str, list: &'a str) -> Vec<&'a str> {
+    let name = name.to_ascii_lowercase();
+    let address = |line: &'a str| {
+        let words = line.split('#').next().unwrap_or_default();
+        let has = words.split_whitespace().skip(1).any(|word| word.eq_ignore_ascii_case(&name));
+        has.then(|| words.split_whitespace().next()).flatten()
+    };
+    // Without a way out in the middle: the compiler makes it many bytes at once.
+    if name.is_empty() || list.bytes().fold(false, |has, byte| has | byte.is_ascii_uppercase()) {
+        return list.lines().filter_map(address).collect();
+    }
+    let mut starts: Vec<usize> =
+        list.match_indices(&name).map(|(at, _)| list[..at].rfind('\n').map_or(0, |end| end + 1)).collect();
+    starts.dedup();
+    starts.into_iter().filter_map(|start| address(list[start..].lines().next()?)).collect()
 }
 
 #[cfg(test)]
@@ -61,8 +73,11 @@ mod tests {
 
     #[test]
     fn names_of_a_list() {
-        let known = listed("127.0.0.1 localhost\n# 10.0.0.1 a\n10.0.0.2\tB b.example.org # c\n");
-        assert_eq!(known, ["b", "b.example.org", "localhost"].map(str::to_owned).into());
-        assert!(is_known("B", &known) && is_known("fd00::1", &known) && !is_known("a", &known));
+        let known = "127.0.0.1 localhost\n# 10.0.0.1 a\n10.0.0.2\tB b.example.org # c\n::1 b\n";
+        assert_eq!(addresses_of("b", known), ["10.0.0.2", "::1"]);
+        assert_eq!(addresses_of("b", &known.to_lowercase()), ["10.0.0.2", "::1"]);
+        assert!(is_known("B", known) && is_known("fd00::1", known) && is_known("b.example.org", known));
+        assert!(is_known("B.EXAMPLE.org", &known.to_lowercase()) && !is_known("example", &known.to_lowercase()));
+        assert!(!is_known("a", known) && !is_known("c", known) && !is_known("example", known));
     }
 }

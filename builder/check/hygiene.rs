@@ -2,9 +2,9 @@
 
 use super::finding::{Findings, Spot};
 use super::rule::{Rule, Severity};
-use super::subject::Cluster;
+use super::subject::{Certified, Whole};
 use crate::pki::{Certificate, Usage};
-use crate::tree::{Content, Node, Secrecy};
+use crate::tree::Secrecy;
 
 /// The fewest bits of an RSA key (NIST SP 800-131A, 2).
 const LEAST_RSA: usize = 2048;
@@ -30,15 +30,11 @@ pub const CERTIFICATE_NAMELESS: Rule = Rule {
 pub const RULES: &[Rule] = &[CERTIFICATE_WEAK, CERTIFICATE_NAMELESS];
 
 /// Looks at every file of the bundle that is no secret.
-pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
-    for machine in &cluster.machines {
-        for (path, entry) in machine.plan.tree.iter() {
+pub fn check(machine: &Whole<'_>, findings: &mut Findings) {
+    for Certified { path, entry, bytes, certificates } in &machine.certified {
+        if entry.secrecy == Secrecy::Public && is_pem(bytes) {
             let spot = Spot { machine, path, line: None };
-            if let (Node::File(Content::Inline(bytes)), Secrecy::Public) = (&entry.node, entry.secrecy)
-                && is_pem(bytes)
-            {
-                Certificate::find(bytes).iter().for_each(|certificate| look(certificate, spot, findings));
-            }
+            certificates.iter().for_each(|certificate| look(certificate, spot, findings));
         }
     }
 }

@@ -1,10 +1,8 @@
 //! Symbolic links that lead nowhere.
 
 use super::finding::{Findings, Spot};
-use super::made::Made;
 use super::rule::{Rule, Severity};
-use super::subject::{Cluster, Found};
-use super::whole::Unit;
+use super::subject::{Found, Whole};
 use crate::tree::Node;
 
 /// A link of the bundle that leads to nothing.
@@ -17,18 +15,15 @@ pub const LINK_DANGLING: Rule = Rule {
 };
 
 /// Looks at every link; what masks a unit leads to /dev/null, which is there.
-pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
-    for machine in &cluster.machines {
-        let made = Made::of(machine, &Unit::all(machine));
-        for (path, entry) in machine.plan.tree.iter() {
-            let Node::Symlink(target) = &entry.node else { continue };
-            if let Found::Missing(end) = machine.find(path)
-                && !made.has(&end)
-            {
-                let on_the_way = if end == *path { String::new() } else { format!(" ({end} is missing)") };
-                let says = format!("{path} leads to {target}, which is nowhere{on_the_way}");
-                findings.add(&LINK_DANGLING, Spot { machine, path, line: None }, says);
-            }
+pub fn check(machine: &Whole<'_>, findings: &mut Findings) {
+    for (path, entry) in machine.plan.tree.iter() {
+        let Node::Symlink(target) = &entry.node else { continue };
+        if let Found::Missing(end) = machine.find(path)
+            && !machine.made.has(&end)
+        {
+            let on_the_way = if end == *path { String::new() } else { format!(" ({end} is missing)") };
+            let says = format!("{path} leads to {target}, which is nowhere{on_the_way}");
+            findings.add(&LINK_DANGLING, Spot { machine, path, line: None }, says);
         }
     }
 }

@@ -32,7 +32,7 @@ impl Made {
         for said in units.iter().flat_map(|unit| &unit.settings) {
             made.by_setting(&said.setting);
         }
-        let is_list = |path: &&TreePath| path.parent().is_some_and(|parent| parent.name() == "tmpfiles.d");
+        let is_list = |path: &&TreePath| path.as_str().rsplit('/').nth(1) == Some("tmpfiles.d");
         for path in machine.plan.tree.iter().map(|(path, _)| path).filter(is_list) {
             // TYPE PATH ... (tmpfiles.d(5)); all but those that remove or adjust what is there make it.
             let text = machine.text(path).unwrap_or_default();
@@ -45,9 +45,7 @@ impl Made {
 
     /// Whether a path is made.
     pub fn has(&self, path: &TreePath) -> bool {
-        self.above.contains(path)
-            || self.whole.contains(path)
-            || path.ancestors().any(|above| self.whole.contains(&above))
+        self.above.contains(path) || path.prefixes().any(|above| self.whole.contains(above))
     }
 
     fn with_parents(&mut self, path: TreePath) {

@@ -10,6 +10,7 @@
 mod activation;
 mod agree;
 mod blame;
+mod contents;
 mod credentials;
 mod declared;
 mod documents;
@@ -60,7 +61,8 @@ pub use rule::{Rule, Severity};
 use finding::Findings;
 pub use subject::Programs;
 
-use subject::Cluster;
+use contents::Contents;
+use subject::{Before, Cluster, Whole};
 
 use crate::build::Plan;
 use crate::error::{Error, Faults, Result};
@@ -69,8 +71,8 @@ use crate::store::Store;
 
 /// Every check, by the rules that it knows.
 const CHECKS: &[Check] = &[
-    Check { rules: &[keyed::KEYS_NOT_SEEN], run: keyed::check },
-    Check { rules: &[links::LINK_DANGLING], run: links::check },
+    Check { rules: &[keyed::KEYS_NOT_SEEN], run: Run::Cluster(keyed::check) },
+    Check { rules: &[links::LINK_DANGLING], run: Run::Machine(links::check) },
     Check {
         rules: &[
             units::UNIT_PROGRAM,
@@ -79,35 +81,43 @@ const CHECKS: &[Check] = &[
             units::UNIT_REQUIRED,
             units::UNIT_WANTED,
         ],
-        run: units::check,
+        run: Run::Machine(units::check),
     },
-    Check { rules: &[enabled::UNIT_WANTED_BY], run: enabled::check },
-    Check { rules: &[activation::UNIT_ACTIVATED], run: activation::check },
-    Check { rules: &[twice::FLAG_TWICE], run: twice::check },
-    Check { rules: programs::RULES, run: programs::check },
-    Check { rules: &[scripts::SCRIPT_INTERPRETER], run: scripts::check },
-    Check { rules: &[mounts::MOUNT_HIDES], run: mounts::check },
-    Check { rules: &[ports::PORT_TWICE], run: ports::check },
-    Check { rules: paths::RULES, run: paths::check },
-    Check { rules: users::RULES, run: users::check },
-    Check { rules: documents::RULES, run: documents::check },
-    Check { rules: objects::RULES, run: objects::check },
-    Check { rules: ranges::RULES, run: ranges::check },
-    Check { rules: &[hosts::NAME_UNKNOWN], run: hosts::check },
-    Check { rules: hygiene::RULES, run: hygiene::check },
-    Check { rules: &[], run: declared::check },
-    Check { rules: trust::RULES, run: trust::check },
-    Check { rules: validity::RULES, run: validity::check },
+    Check { rules: &[enabled::UNIT_WANTED_BY], run: Run::Cluster(enabled::check) },
+    Check { rules: &[activation::UNIT_ACTIVATED], run: Run::Machine(activation::check) },
+    Check { rules: &[twice::FLAG_TWICE], run: Run::Machine(twice::check) },
+    Check { rules: programs::RULES, run: Run::Cluster(programs::check) },
+    Check { rules: &[scripts::SCRIPT_INTERPRETER], run: Run::Machine(scripts::check) },
+    Check { rules: &[mounts::MOUNT_HIDES], run: Run::Cluster(mounts::check) },
+    Check { rules: &[ports::PORT_TWICE], run: Run::Machine(ports::check) },
+    Check { rules: paths::RULES, run: Run::Machine(paths::check) },
+    Check { rules: users::RULES, run: Run::Machine(users::check) },
+    Check { rules: documents::RULES, run: Run::Machine(documents::check) },
+    Check { rules: ranges::RULES, run: Run::Cluster(ranges::check) },
+    Check { rules: &[hosts::NAME_UNKNOWN], run: Run::Cluster(hosts::check) },
+    Check { rules: hygiene::RULES, run: Run::Machine(hygiene::check) },
+    Check { rules: &[], run: Run::Cluster(declared::check) },
+    Check { rules: trust::RULES, run: Run::Cluster(trust::check) },
+    Check { rules: validity::RULES, run: Run::Machine(validity::check) },
+    Check { rules: &[], run: Run::Cluster(validity::of_people) },
     // After those before it: what they tell of a place is not told once more. What follows comes of running programs, which not
     // every host can, and may not change what is told of the rest.
-    Check { rules: &[], run: agree::check },
-    Check { rules: flags::RULES, run: flags::check },
-    Check { rules: &[validators::VALIDATOR_NOT_RUN], run: validators::check },
+    Check { rules: &[], run: Run::Cluster(agree::check) },
+    Check { rules: flags::RULES, run: Run::Cluster(flags::check) },
+    Check { rules: &[validators::VALIDATOR_NOT_RUN], run: Run::Cluster(validators::check) },
 ];
 
 struct Check {
     rules: &'static [Rule],
-    run: fn(&Cluster<'_>, &mut Findings),
+    run: Run,
+}
+
+/// What a check looks at.
+enum Run {
+    /// The files of one machine.
+    Machine(fn(&Whole<'_>, &mut Findings)),
+    /// All machines, after each was looked at by itself.
+    Cluster(fn(&Cluster<'_>, &mut Findings)),
 }
 
 /// All rules, by their names.
@@ -130,10 +140,23 @@ pub struct Outcome {
 
 /// Checks a plan. The store has what comes from sources, as far as it was fetched.
 pub fn examine(plan: &Plan, profile: &Profile, store: &Store, programs: Programs) -> Outcome {
-    let cluster = Cluster::new(plan, profile, store, programs);
+    let contents = Contents::of(plan, store);
+    let cluster = Cluster::new(plan, profile, &contents, programs);
     let mut findings = Findings::default();
+    let mut before = Before::default();
+    for machine in &cluster.machines {
+        let whole = Whole::of(machine, cluster.epoch(), &mut before);
+        for check in CHECKS {
+            if let Run::Machine(run) = check.run {
+                run(&whole, &mut findings);
+            }
+        }
+    }
+    drop(before);
     for check in CHECKS {
-        (check.run)(&cluster, &mut findings);
+        if let Run::Cluster(run) = check.run {
+            run(&cluster, &mut findings);
+        }
     }
     let mut outcome = Outcome::default();
     for finding in findings.finish() {

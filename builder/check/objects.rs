@@ -2,14 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::documents::walk;
-use super::finding::{Findings, Spot};
+use super::documents::{Wrong, walk};
 use super::kinds::{Kind, kind_of, misnamed, objects};
 use super::names;
 use super::refused;
 use super::rule::{Rule, Severity};
-use super::shapes::{self, schema_of};
-use super::subject::{Cluster, Machine};
+use super::shapes::{self, Schemas, schema_of};
 use super::typed::{Amiss, Fault};
 use crate::document::yaml::Node;
 use crate::tree::TreePath;
@@ -63,67 +61,51 @@ pub const IMAGE_FLOATING: Rule = Rule {
     remedy: "name a whole version or a digest (@sha256:...), or bring the image",
 };
 
-/// All rules.
-pub const RULES: &[Rule] = &[OBJECT_FIELD, OBJECT_KIND, OBJECT_VALUE, OBJECT_NAME, OBJECT_REFUSED, IMAGE_FLOATING];
-
-/// Looks at every object of every machine.
-pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
-    for machine in &cluster.machines {
-        for document in &machine.documents {
-            let nodes = document.read.as_ref().as_ref().map_or(&[][..], Vec::as_slice);
-            for object in nodes.iter().flat_map(objects) {
-                if let Some(kind) = kind_of(object) {
-                    look(machine, document.path, object, kind, findings);
-                } else if let Some(schema) = schema_of(machine, object) {
-                    let who = format!("{} of {}", schema.kind, document.path);
-                    tell(machine, document.path, &who, shapes::read(schema, object), findings);
-                } else if let Some(near) = misnamed(object) {
-                    let spot = Spot { machine, path: document.path, line: Some(object.line) };
-                    let says =
-                        format!("{} has an object of a kind that is none; perhaps `{near}` is meant", document.path);
-                    findings.add(&OBJECT_KIND, spot, says);
-                }
-            }
+/// Looks at every object of a file.
+pub fn look(path: &TreePath, nodes: &[Node], schemas: &Schemas, wrong: &mut Vec<Wrong>) {
+    for object in nodes.iter().flat_map(objects) {
+        if let Some(kind) = kind_of(object) {
+            of_kind(path, object, kind, wrong);
+        } else if let Some(schema) = schema_of(schemas, object) {
+            let who = format!("{} of {path}", schema.kind);
+            tell(&who, shapes::read(schema, object), wrong);
+        } else if let Some(near) = misnamed(object) {
+            let says = format!("{path} has an object of a kind that is none; perhaps `{near}` is meant");
+            wrong.push(Wrong { rule: &OBJECT_KIND, line: object.line, says, unless: None });
         }
     }
 }
 
-fn look(machine: &Machine<'_>, path: &TreePath, object: &Node, kind: &Kind, findings: &mut Findings) {
+fn of_kind(path: &TreePath, object: &Node, kind: &Kind, wrong: &mut Vec<Wrong>) {
     let name = object.at(&["metadata", "name"]).and_then(Node::as_text);
     let who = format!("{} {} of {path}", kind.name, name.unwrap_or("without a name"));
-    tell(machine, path, &who, (kind.read)(object), findings);
-    for (line, says) in names::amiss(object, kind.name) {
-        findings.add(&OBJECT_NAME, Spot { machine, path, line: Some(line) }, format!("{who} {says}"));
-    }
-    for (line, says) in refused::amiss(object, kind.name) {
-        findings.add(&OBJECT_REFUSED, Spot { machine, path, line: Some(line) }, format!("{who} {says}"));
-    }
+    tell(&who, (kind.read)(object), wrong);
+    let told = |rule, (line, says)| Wrong { rule, line, says: format!("{who} {says}"), unless: None };
+    wrong.extend(names::amiss(object, kind.name).into_iter().map(|one| told(&OBJECT_NAME, one)));
+    wrong.extend(refused::amiss(object, kind.name).into_iter().map(|one| told(&OBJECT_REFUSED, one)));
     let mut images: BTreeSet<(u32, &str)> = BTreeSet::new();
     walk(object, &mut |node| {
         let containers = ["containers", "initContainers"].into_iter().flat_map(|key| node.list(key));
         images.extend(containers.filter_map(|one| one.get("image")).filter_map(|one| Some((one.line, one.as_text()?))));
     });
     for (line, image) in images {
-        let is_brought = machine.plan.images.iter().any(|brought| brought.name == image);
-        if let (false, Some(why)) = (is_brought, moves(image)) {
+        if let Some(why) = moves(image) {
             let says = format!("{who} runs the image {image}, which has {why}");
-            findings.add(&IMAGE_FLOATING, Spot { machine, path, line: Some(line) }, says);
+            wrong.push(Wrong { rule: &IMAGE_FLOATING, line, says, unless: Some(image.to_owned()) });
         }
     }
 }
 
-fn tell(machine: &Machine<'_>, path: &TreePath, who: &str, amiss: Vec<Amiss>, findings: &mut Findings) {
+fn tell(who: &str, amiss: Vec<Amiss>, wrong: &mut Vec<Wrong>) {
     for Amiss { line, at, fault } in amiss {
-        let spot = Spot { machine, path, line: Some(line) };
-        match fault {
+        let (rule, says) = match fault {
             Fault::Unknown(near) => {
                 let near = near.map_or_else(String::new, |near| format!("; perhaps `{near}` is meant"));
-                findings.add(&OBJECT_FIELD, spot, format!("{who} has `{at}`, which is no field of it{near}"));
+                (&OBJECT_FIELD, format!("{who} has `{at}`, which is no field of it{near}"))
             }
-            Fault::Value(says) => {
-                findings.add(&OBJECT_VALUE, spot, format!("{who}: {} {says}", if at.is_empty() { "it" } else { &at }))
-            }
-        }
+            Fault::Value(says) => (&OBJECT_VALUE, format!("{who}: {} {says}", if at.is_empty() { "it" } else { &at })),
+        };
+        wrong.push(Wrong { rule, line, says, unless: None });
     }
 }
 

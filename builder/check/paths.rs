@@ -7,7 +7,7 @@ use super::finding::{Findings, Spot};
 use super::made::{Made, command, needs_none};
 use super::pods;
 use super::rule::{Rule, Severity};
-use super::subject::{Cluster, Found, Machine};
+use super::subject::{Found, Machine, Whole};
 use super::unit::words;
 use super::units::is_command;
 use super::whole::{Said, Unit};
@@ -113,31 +113,28 @@ impl<'a> Mentions<'a> {
 }
 
 /// Looks at every path that a machine's files name, then at its pods. A path that is missing is told once for a machine.
-pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
-    for machine in &cluster.machines {
-        let units = Unit::all(machine);
-        let made = Made::of(machine, &units);
-        let mut mentions = Mentions::default();
-        for unit in units.iter().filter(|unit| !unit.has_own_root()) {
-            unit.settings.iter().for_each(|said| of_setting(machine, unit, said, &mut mentions));
-        }
-        of_documents(machine, &mut mentions);
-        let mut told = BTreeSet::new();
-        // Those above come first.
-        for (path, places) in mentions.0.into_iter().filter(|(path, _)| !made.has(path) && is_nowhere(machine, path)) {
-            let is_needed = places.iter().any(|place| place.is_needed);
-            if !is_needed && is_written(&path) && path.ancestors().any(|above| told.contains(&above)) {
-                continue;
-            }
-            let Some(Mention { file, line, .. }) = places.first() else { continue };
-            let rule = if !is_needed && is_unmade(machine, &made, &path) { &PATH_UNMADE } else { &PATH_MISSING };
-            let more = if places.len() > 1 { format!(" (and {} more times)", places.len() - 1) } else { String::new() };
-            let says = format!("{file} names {path}, which is nowhere{more}");
-            findings.add(rule, Spot { machine, path: file, line: Some(*line) }, says);
-            told.insert(path);
-        }
-        pods::check(machine, &made, &mut told, findings);
+pub fn check(machine: &Whole<'_>, findings: &mut Findings) {
+    let made = &machine.made;
+    let mut mentions = Mentions::default();
+    for unit in machine.units.iter().filter(|unit| !unit.has_own_root()) {
+        unit.settings.iter().for_each(|said| of_setting(machine, unit, said, &mut mentions));
     }
+    of_documents(machine, &mut mentions);
+    let mut told = BTreeSet::new();
+    // Those above come first.
+    for (path, places) in mentions.0.into_iter().filter(|(path, _)| !made.has(path) && is_nowhere(machine, path)) {
+        let is_needed = places.iter().any(|place| place.is_needed);
+        if !is_needed && is_written(&path) && path.prefixes().any(|above| told.contains(above)) {
+            continue;
+        }
+        let Some(Mention { file, line, .. }) = places.first() else { continue };
+        let rule = if !is_needed && is_unmade(machine, made, &path) { &PATH_UNMADE } else { &PATH_MISSING };
+        let more = if places.len() > 1 { format!(" (and {} more times)", places.len() - 1) } else { String::new() };
+        let says = format!("{file} names {path}, which is nowhere{more}");
+        findings.add(rule, Spot { machine, path: file, line: Some(*line) }, says);
+        told.insert(path);
+    }
+    pods::check(machine, &mut told, findings);
 }
 
 /// Whether a path is one of a list, or below one.
@@ -167,14 +164,12 @@ pub fn is_unmade(machine: &Machine<'_>, made: &Made, path: &TreePath) -> bool {
 
 /// Whether a path leads to nothing, and nothing else says so already: a link that leads nowhere is told as one.
 pub fn is_nowhere(machine: &Machine<'_>, path: &TreePath) -> bool {
-    let is_link = |path: &TreePath| {
-        let entry = machine.plan.tree.get(path);
-        entry.is_some_and(|entry| matches!(entry.node, tree::Node::Symlink(_)))
+    let is_link = |path: &str| {
+        let entry = machine.plan.tree.at(path);
+        entry.is_some_and(|(_, entry)| matches!(entry.node, tree::Node::Symlink(_)))
     };
     let is_everywhere = EVERYWHERE.contains(&path.as_str()) || !path.as_str().contains('/');
-    !is_everywhere
-        && matches!(machine.find(path), Found::Missing(_))
-        && !path.ancestors().chain([path.clone()]).any(|above| is_link(&above))
+    !is_everywhere && matches!(machine.find(path), Found::Missing(_)) && !path.prefixes().any(is_link)
 }
 
 fn of_setting<'a>(
@@ -194,9 +189,7 @@ fn of_setting<'a>(
         }
         "EnvironmentFile" => {
             let file = setting.value.trim_start_matches('-').parse::<TreePath>().ok();
-            let Some((file, _)) = machine.plan.tree.iter().find(|(path, _)| Some(*path) == file.as_ref()) else {
-                return;
-            };
+            let Some((file, _)) = file.and_then(|file| machine.plan.tree.at(file.as_str())) else { return };
             let text = machine.text(file).unwrap_or_default();
             for (line, text) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim_start().starts_with('#')) {
                 of_variable(unit, text, Mention { file, line, is_needed: false }, mentions);
@@ -227,22 +220,28 @@ fn of_variable<'a>(unit: &Unit<'a>, assignment: &str, at: Mention<'a>, mentions:
 }
 
 /// What configurations name, but for objects of a cluster: what those name is in pods.
-fn of_documents<'a>(machine: &Machine<'a>, mentions: &mut Mentions<'a>) {
+fn of_documents<'a>(machine: &Whole<'a>, mentions: &mut Mentions<'a>) {
     for document in &machine.documents {
-        let nodes = document.read.as_ref().as_ref().map_or(&[][..], Vec::as_slice);
-        for node in nodes.iter().filter(|node| !is_of_cluster(node)) {
-            of_node(node, document.path, mentions);
+        for (path, line) in document.names(named_in) {
+            let mention = Mention { file: document.path, line: *line, is_needed: false };
+            mentions.0.entry(path.clone()).or_default().push(mention);
         }
     }
 }
 
-fn of_node<'a>(node: &Node, path: &'a TreePath, mentions: &mut Mentions<'a>) {
+fn named_in(nodes: &[Node]) -> Vec<(TreePath, u32)> {
+    let mut named = Vec::new();
+    nodes.iter().filter(|node| !is_of_cluster(node)).for_each(|node| of_node(node, &mut named));
+    named
+}
+
+fn of_node(node: &Node, found: &mut Vec<(TreePath, u32)>) {
     let Some(text) = node.as_text() else {
-        node.items().iter().for_each(|item| of_node(item, path, mentions));
-        node.fields().iter().for_each(|(_, value)| of_node(value, path, mentions));
+        node.items().iter().for_each(|item| of_node(item, found));
+        node.fields().iter().for_each(|(_, value)| of_node(value, found));
         return;
     };
-    mentions.note(text, Mention { file: path, line: node.line, is_needed: false });
+    found.extend(named(text).map(|path| (path, node.line)));
 }
 
 /// The path that a word is, or has as a flag's value; none if it is none, such as a pattern, or if the machine alone knows which it is.

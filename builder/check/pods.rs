@@ -7,7 +7,7 @@ use super::kinds::{kind_of, objects};
 use super::made::Made;
 use super::paths::{PATH_UNMADE, is_nowhere, is_of, is_unmade, is_written, named};
 use super::rule::{Rule, Severity};
-use super::subject::{Found, Machine, is_running};
+use super::subject::{Found, Machine, Whole, is_running};
 use crate::document::yaml::Node;
 use crate::tree::{self, TreePath};
 
@@ -71,10 +71,9 @@ struct Pod<'a> {
 
 /// Looks at every pod of a machine that is an object of a file of its own, and at what other objects make pods of. What was
 /// told to be missing is not told again.
-pub fn check(machine: &Machine<'_>, made: &Made, told: &mut BTreeSet<TreePath>, findings: &mut Findings) {
+pub fn check(machine: &Whole<'_>, told: &mut BTreeSet<TreePath>, findings: &mut Findings) {
     for document in &machine.documents {
-        let nodes = document.read.as_ref().as_ref().map_or(&[][..], Vec::as_slice);
-        for object in nodes.iter().flat_map(objects).filter(|object| kind_of(object).is_some()) {
+        for object in document.nodes().iter().flat_map(objects).filter(|object| kind_of(object).is_some()) {
             let is_pod = object.text("kind") == Some("Pod");
             let Some(spec) = (if is_pod { object.get("spec") } else { template(object) }) else { continue };
             let claims = object.at(&["spec", "volumeClaimTemplates"]).map_or(&[][..], Node::items);
@@ -82,7 +81,7 @@ pub fn check(machine: &Machine<'_>, made: &Made, told: &mut BTreeSet<TreePath>, 
             let volumes = spec.list("volumes").iter();
             let volumes = volumes.filter_map(|volume| Some((volume.text("name")?, volume))).chain(claims).collect();
             let name = object.at(&["metadata", "name"]).and_then(Node::as_text).unwrap_or("without a name");
-            let pod = Pod { machine, path: document.path, made, name, volumes };
+            let pod = Pod { machine, path: document.path, made: &machine.made, name, volumes };
             look(&pod, spec, findings);
             // The others run on any machine.
             if is_pod {

@@ -8,8 +8,7 @@ use super::finding::{Finding, Findings, Spot};
 use super::kinds::{kind_of, objects};
 use super::rule::{Rule, Severity};
 use super::scalar::{Sense, sense};
-use super::subject::{Cluster, Machine};
-use super::whole::Unit;
+use super::subject::{Machine, Whole};
 use crate::document::yaml::Node;
 use crate::tree::TreePath;
 
@@ -34,12 +33,10 @@ struct Held<'a> {
 }
 
 /// Looks at what listens on each machine, two and two. Pods and sockets are not compared with servers: they may be the same.
-pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
-    for machine in &cluster.machines {
-        let told = servers(machine, findings);
-        apart(machine, &of_pods(machine), &told, findings);
-        apart(machine, &of_sockets(machine), &told, findings);
-    }
+pub fn check(machine: &Whole<'_>, findings: &mut Findings) {
+    let told = servers(machine, findings);
+    apart(machine, &of_pods(machine), &told, findings);
+    apart(machine, &of_sockets(machine), &told, findings);
 }
 
 /// The ports that two declared servers have, which are told.
@@ -79,11 +76,10 @@ fn apart(machine: &Machine<'_>, held: &[Held<'_>], told: &BTreeSet<u16>, finding
 
 /// The ports of the machine that its pods have. One in the machine's network has those of its containers (kubernetes.io,
 /// "ContainerPort").
-fn of_pods<'a>(machine: &'a Machine<'a>) -> Vec<Held<'a>> {
+fn of_pods<'a>(machine: &'a Whole<'a>) -> Vec<Held<'a>> {
     let mut held = Vec::new();
     for document in &machine.documents {
-        let nodes = document.read.as_ref().as_ref().map_or(&[][..], Vec::as_slice);
-        for pod in nodes.iter().flat_map(objects).filter(|object| object.text("kind") == Some("Pod")) {
+        for pod in document.nodes().iter().flat_map(objects).filter(|object| object.text("kind") == Some("Pod")) {
             let Some(spec) = kind_of(pod).and_then(|_| pod.get("spec")) else { continue };
             let name = pod.at(&["metadata", "name"]).and_then(Node::as_text).unwrap_or("without a name");
             let is_on_host = spec.text("hostNetwork").is_some_and(|text| sense(text) == Sense::Boolean(true));
@@ -112,10 +108,9 @@ fn of_pods<'a>(machine: &'a Machine<'a>) -> Vec<Held<'a>> {
 }
 
 /// The ports of sockets that are enabled (systemd.socket(5), "ListenStream="), without those that may be shared.
-fn of_sockets<'a>(machine: &Machine<'a>) -> Vec<Held<'a>> {
+fn of_sockets<'a>(machine: &'a Whole<'a>) -> Vec<Held<'a>> {
     let mut held = Vec::new();
-    let units = Unit::all(machine);
-    for unit in units.iter().filter(|unit| unit.name.ends_with(".socket") && is_enabled(machine, unit.name)) {
+    for unit in machine.units.iter().filter(|unit| unit.name.ends_with(".socket") && is_enabled(machine, unit.name)) {
         if unit.is_true("ReusePort") || ["BindToDevice", "BindIPv6Only"].iter().any(|key| unit.last(key).is_some()) {
             continue;
         }

@@ -2,9 +2,8 @@
 
 use super::finding::{Findings, Spot};
 use super::rule::{Rule, Severity};
-use super::subject::{Cluster, Found, Machine};
+use super::subject::{Found, Machine, Whole};
 use super::units::{is_command, started};
-use super::whole::Unit;
 use crate::tree::{Entry, Node, Secrecy, TreePath};
 
 /// A script that nothing can read.
@@ -17,22 +16,23 @@ pub const SCRIPT_INTERPRETER: Rule = Rule {
 };
 
 /// Looks at what the kernel and units start of the bundle. A script that nobody starts needs nothing.
-pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
+pub fn check(machine: &Whole<'_>, findings: &mut Findings) {
     // Of a base that is not known, nobody can tell what it has.
-    for machine in cluster.machines.iter().filter(|machine| machine.plan.base.facts().is_some()) {
-        let mut programs: Vec<TreePath> = TreePath::from_relative("init").into_iter().collect();
-        for unit in Unit::all(machine).iter().filter(|unit| !unit.has_own_root()) {
-            let commands = unit.settings.iter().filter(|said| is_command(&said.setting.key));
-            programs.extend(commands.filter_map(|said| started(&said.setting.value)?.parse().ok()));
-        }
-        for path in &programs {
-            if let Found::Bundle(path, entry) = machine.find(path)
-                && let Some(interpreter) = interpreter(machine, &path, entry)
-                && let Found::Missing(_) = machine.find(&interpreter)
-            {
-                let says = format!("{path} is read by {interpreter}, which is nowhere");
-                findings.add(&SCRIPT_INTERPRETER, Spot { machine, path: &path, line: Some(1) }, says);
-            }
+    if machine.plan.base.facts().is_none() {
+        return;
+    }
+    let mut programs: Vec<TreePath> = TreePath::from_relative("init").into_iter().collect();
+    for unit in machine.units.iter().filter(|unit| !unit.has_own_root()) {
+        let commands = unit.settings.iter().filter(|said| is_command(&said.setting.key));
+        programs.extend(commands.filter_map(|said| started(&said.setting.value)?.parse().ok()));
+    }
+    for path in &programs {
+        if let Found::Bundle(path, entry) = machine.find(path)
+            && let Some(interpreter) = interpreter(machine, &path, entry)
+            && let Found::Missing(_) = machine.find(&interpreter)
+        {
+            let says = format!("{path} is read by {interpreter}, which is nowhere");
+            findings.add(&SCRIPT_INTERPRETER, Spot { machine, path: &path, line: Some(1) }, says);
         }
     }
 }

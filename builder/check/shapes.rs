@@ -1,19 +1,21 @@
 //! Objects whose fields an overlay declares (`[[schemas]]`).
 
 use super::scalar::{Sense, as_json, sense};
-use super::subject::Machine;
 use super::typed::{Amiss, Fault};
-use crate::document::nearest;
 use crate::document::yaml::{Content, Node};
+use crate::document::{Placed, nearest};
 use crate::overlay::schema::{SchemaDeclaration, Shape};
 
 /// What every object may have.
 const OF_ALL: [&str; 3] = ["apiVersion", "kind", "metadata"];
 
+/// What a machine's overlays say of kinds of objects.
+pub type Schemas = [Placed<SchemaDeclaration>];
+
 /// What a machine's overlays say of an object's kind.
-pub fn schema_of<'a>(machine: &Machine<'a>, object: &Node) -> Option<&'a SchemaDeclaration> {
+pub fn schema_of<'a>(schemas: &'a Schemas, object: &Node) -> Option<&'a SchemaDeclaration> {
     let (api, kind) = (object.text("apiVersion")?, object.text("kind")?);
-    let declared = machine.plan.schemas.iter().map(|schema| &schema.value);
+    let declared = schemas.iter().map(|schema| &schema.value);
     declared.into_iter().find(|schema| schema.api == api && schema.kind == kind)
 }
 

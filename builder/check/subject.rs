@@ -1,27 +1,27 @@
 //! What is checked: a finished plan, machine by machine, with what each has from elsewhere.
 
 use std::collections::BTreeSet;
-use std::io::Read;
+use std::rc::Rc;
 
-use zeroize::Zeroizing;
-
-use super::documents::{self, Document};
+use super::contents::{Contents, Recent};
+use super::documents::{Document, Documents};
+use super::made::Made;
 use super::paths::{is_everywhere, is_of};
+use super::whole::{Unit, Units};
 use crate::build::base::{Knowledge, Thing};
 use crate::build::{NodePlan, Plan, programs};
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::error::Place;
 use crate::overlay::units::template;
+use crate::pki::Certificate;
 use crate::profile::Profile;
 use crate::program::Program;
 use crate::store::{Pin, Store};
-use crate::tree::{Blobs, Entry, Node, Secrecy, TreePath};
+use crate::tree::{Content, Entry, Node, Secrecy, TreePath};
 
 /// How many links one name may lead through, as Linux has it (path_resolution(7)).
 const MOST_LINKS: usize = 40;
-/// The most bytes of a file that is read as text.
-const LARGEST_TEXT: u64 = 1 << 20;
 
 /// A cluster.
 pub struct Cluster<'a> {
@@ -53,10 +53,69 @@ pub struct Machine<'a> {
     pub name: &'a str,
     /// Everything that is known of it.
     pub plan: &'a NodePlan,
+    contents: &'a Contents<'a>,
+    provided: BTreeSet<&'a str>,
+}
+
+/// A machine with what its files say, read for the checks of one machine and then let go.
+pub struct Whole<'a> {
+    machine: &'a Machine<'a>,
     /// Its files of configuration that can be read.
     pub documents: Vec<Document<'a>>,
-    blobs: &'a dyn Blobs,
-    provided: BTreeSet<&'a TreePath>,
+    /// Its units.
+    pub units: Vec<Unit<'a>>,
+    /// What is made on it before it is needed.
+    pub made: Made,
+    /// Its files that are in memory and have certificates.
+    pub certified: Vec<Certified<'a>>,
+    /// The instant that the release knows.
+    pub epoch: Epoch,
+}
+
+/// A file that has certificates.
+pub struct Certified<'a> {
+    /// Where it is.
+    pub path: &'a TreePath,
+    /// What it is.
+    pub entry: &'a Entry,
+    /// Its bytes.
+    pub bytes: &'a [u8],
+    /// All of its certificates that can be read.
+    pub certificates: Rc<[Certificate]>,
+}
+
+impl<'a> std::ops::Deref for Whole<'a> {
+    type Target = Machine<'a>;
+
+    fn deref(&self) -> &Machine<'a> {
+        self.machine
+    }
+}
+
+/// What files of the machines before said.
+#[derive(Default)]
+pub struct Before<'a> {
+    documents: Documents<'a>,
+    units: Units<'a>,
+    certificates: Recent<'a, Rc<[Certificate]>>,
+}
+
+impl<'a> Whole<'a> {
+    /// Reads what a machine has; what the machines before had is not read again.
+    pub fn of(machine: &'a Machine<'a>, epoch: Epoch, before: &mut Before<'a>) -> Whole<'a> {
+        let documents = before.documents.of(machine);
+        let units = Unit::all(machine, &mut before.units);
+        let made = Made::of(machine, &units);
+        let mut certified = Vec::new();
+        for (path, entry) in machine.plan.tree.iter() {
+            let Node::File(Content::Inline(bytes)) = &entry.node else { continue };
+            let certificates = before.certificates.get(path, bytes, || Certificate::find(bytes).into());
+            if !certificates.is_empty() {
+                certified.push(Certified { path, entry, bytes, certificates });
+            }
+        }
+        Whole { machine, documents, units, made, certified, epoch }
+    }
 }
 
 /// What a path comes to on a machine.
@@ -77,11 +136,10 @@ pub enum Found<'a> {
 }
 
 impl<'a> Cluster<'a> {
-    /// The machines of a plan; the store has what they have of sources, as far as it was fetched.
-    pub fn new(plan: &'a Plan, profile: &'a Profile, store: &'a Store, programs: Programs) -> Cluster<'a> {
-        let mut known = documents::Known::new();
-        let machines = plan.nodes.iter().map(|node| Machine::new(node, store, &mut known)).collect();
-        Cluster { machines, keyed: plan.keyed, profile, plan, programs, store }
+    /// The machines of a plan, with the contents of their files.
+    pub fn new(plan: &'a Plan, profile: &'a Profile, contents: &'a Contents<'a>, programs: Programs) -> Cluster<'a> {
+        let machines = plan.nodes.iter().map(|node| Machine::new(node, contents)).collect();
+        Cluster { machines, keyed: plan.keyed, profile, plan, programs, store: contents.store() }
     }
 
     /// The plan.
@@ -107,11 +165,9 @@ impl<'a> Cluster<'a> {
 }
 
 impl<'a> Machine<'a> {
-    fn new(plan: &'a NodePlan, blobs: &'a dyn Blobs, known: &mut documents::Known) -> Machine<'a> {
-        let provided = plan.provides.iter().flat_map(|provision| &provision.paths).collect();
-        let mut machine = Machine { name: &plan.name, plan, documents: Vec::new(), blobs, provided };
-        machine.documents = documents::of(plan, |path| machine.text(path), known);
-        machine
+    fn new(plan: &'a NodePlan, contents: &'a Contents<'a>) -> Machine<'a> {
+        let provided = plan.provides.iter().flat_map(|provision| &provision.paths).map(TreePath::as_str).collect();
+        Machine { name: &plan.name, plan, contents, provided }
     }
 
     /// Where a file was declared.
@@ -120,23 +176,18 @@ impl<'a> Machine<'a> {
     }
 
     /// The bytes of a small file of the bundle, if it is one; a link is followed.
-    pub fn bytes(&self, path: &TreePath) -> Option<Zeroizing<Vec<u8>>> {
+    pub fn bytes(&self, path: &TreePath) -> Option<&'a [u8]> {
         let Found::Bundle(_, Entry { node: Node::File(content), .. }) = self.find(path) else { return None };
-        if content.size() > LARGEST_TEXT {
-            return None;
-        }
-        let mut bytes = Zeroizing::new(Vec::new());
-        content.open(self.blobs).ok()?.read_to_end(&mut bytes).ok()?;
-        Some(bytes)
+        self.contents.bytes(content)
     }
 
     /// The text of a public file of the bundle, if it is one. Of a secret file nothing is read: what is told of a
     /// finding may not have a part of it.
-    pub fn text(&self, path: &TreePath) -> Option<String> {
+    pub fn text(&self, path: &TreePath) -> Option<&'a str> {
         let entry = self.plan.tree.get(path)?;
         let is_public = entry.secrecy == Secrecy::Public && matches!(entry.node, Node::File(_));
         let bytes = is_public.then(|| self.bytes(path)).flatten()?;
-        std::str::from_utf8(&bytes).ok().map(str::to_owned)
+        std::str::from_utf8(bytes).ok()
     }
 
     /// What a path comes to, through the links of the bundle and of the base.
@@ -153,23 +204,27 @@ impl<'a> Machine<'a> {
 
     fn step(&self, path: &TreePath) -> Step<'a> {
         // A link on the way counts before what lies behind it.
-        for above in path.ancestors().chain([path.clone()]) {
-            let target = match (self.plan.tree.get(&above), self.thing(&above)) {
-                (Some(Entry { node: Node::Symlink(target), .. }), _) => target.as_str(),
-                (Some(_), _) => continue,
-                (None, Some(Thing::Symlink(target))) => target.as_str(),
-                _ => continue,
+        let mut last = None;
+        for above in path.prefixes() {
+            last = self.plan.tree.at(above);
+            let target = match last {
+                Some((_, Entry { node: Node::Symlink(target), .. })) => target,
+                Some(_) => continue,
+                None => match self.thing(above) {
+                    Some(Thing::Symlink(target)) => target,
+                    _ => continue,
+                },
             };
-            return match led(&above, target, path) {
+            return match led(above, target, path) {
                 Some(next) => Step::Link(next),
                 None => Step::Found(Found::Missing(path.clone())),
             };
         }
-        if let Some(entry) = self.plan.tree.get(path) {
+        if let Some((path, entry)) = last {
             return Step::Found(Found::Bundle(path.clone(), entry));
         }
         Step::Found(match self.plan.base {
-            _ if self.thing(path).is_some() => Found::Base,
+            _ if self.thing(path.as_str()).is_some() => Found::Base,
             _ if self.is_provided(path) => Found::Provided,
             _ if is_running(path) => Found::Running,
             Knowledge::Not => Found::Unknown,
@@ -178,7 +233,7 @@ impl<'a> Machine<'a> {
         })
     }
 
-    fn thing(&self, path: &TreePath) -> Option<&'a Thing> {
+    fn thing(&self, path: &str) -> Option<&'a Thing> {
         self.plan.base.facts().and_then(|facts| facts.thing(path))
     }
 
@@ -189,13 +244,11 @@ impl<'a> Machine<'a> {
             to.parse().is_ok_and(|to: TreePath| to == *path || path.is_beneath(&to))
         };
         // Units and programs are provided by their names, wherever they are.
-        let directory = path.parent();
-        let directory = directory.as_ref().map_or("", TreePath::as_str);
+        let directory = path.as_str().rsplit_once('/').map_or("", |(directory, _)| directory);
         let by_name = (directory.ends_with("systemd/system") && self.provides_unit(path.name()))
             || (directory.ends_with("bin") && self.provides_program(path.name()));
         by_name
-            || self.provided.contains(path)
-            || path.ancestors().any(|above| self.provided.contains(&above))
+            || path.prefixes().any(|above| self.provided.contains(above))
             || self.plan.pending.iter().any(|one| pending(&one.path))
     }
 
@@ -219,11 +272,11 @@ enum Step<'a> {
 }
 
 /// Where `path` leads, of which `link` is the beginning or the whole; none if it leads out of everything.
-fn led(link: &TreePath, target: &str, path: &TreePath) -> Option<TreePath> {
-    let rest = path.as_str().strip_prefix(link.as_str())?.trim_start_matches('/');
+fn led(link: &str, target: &str, path: &TreePath) -> Option<TreePath> {
+    let rest = path.as_str().strip_prefix(link)?.trim_start_matches('/');
     let start = match target.starts_with('/') {
-        true => String::new(),
-        false => link.parent().map(|parent| parent.as_str().to_owned()).unwrap_or_default(),
+        true => "",
+        false => link.rsplit_once('/').map_or("", |(parent, _)| parent),
     };
     let mut parts: Vec<&str> = start.split('/').filter(|part| !part.is_empty()).collect();
     for part in target.split('/').chain(rest.split('/')) {

@@ -4,10 +4,12 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::rc::Rc;
 
-use super::credentials::{Papers, Reader, Trust};
+use super::credentials::{Library, Papers, Reader, Trust};
 use super::ends::{End, ends};
 use super::finding::Findings;
+use super::hosts::addresses_of;
 use super::kubeconfig::Kubeconfig;
 use super::subject::{Cluster, Machine};
 use crate::document::Placed;
@@ -57,14 +59,17 @@ pub struct Client<'a> {
 #[derive(Clone)]
 pub enum Led {
     /// These of the servers.
-    To(BTreeSet<usize>),
+    To(Servers),
     /// An address that is no machine's: any of these may be behind it.
-    Behind(BTreeSet<usize>),
+    Behind(Servers),
     /// A machine of the cluster, on which no such server listens there.
     Nowhere(usize),
     /// Somewhere outside.
     Outside,
 }
+
+/// Some of the servers, in their order: shared, for every client of a cluster may be led to all of a name.
+pub type Servers = Rc<BTreeSet<usize>>;
 
 /// Everybody who talks.
 pub struct Talk<'a> {
@@ -73,12 +78,13 @@ pub struct Talk<'a> {
     /// All clients.
     pub clients: Vec<Client<'a>>,
     cluster: &'a Cluster<'a>,
-    // The servers of each machine.
-    by_machine: Vec<Vec<usize>>,
-    by_name: BTreeMap<&'a str, BTreeSet<usize>>,
+    // The servers of each machine, and its clients.
+    by_machine: Vec<(Vec<usize>, Vec<usize>)>,
+    by_name: BTreeMap<&'a str, Servers>,
     // The machines that have an address or name.
     having: BTreeMap<String, BTreeSet<usize>>,
-    hosts: Vec<BTreeMap<String, Vec<IpAddr>>>,
+    // What a machine's own file says of a name.
+    hosts: RefCell<BTreeMap<(usize, String), Vec<IpAddr>>>,
     known: RefCell<BTreeMap<Asked<'a>, Led>>,
 }
 
@@ -88,28 +94,41 @@ type Asked<'a> = (&'a str, String, Vec<IpAddr>, u16);
 impl<'a> Talk<'a> {
     /// Everybody of a cluster; what is wrong with their files is found.
     pub fn of(cluster: &'a Cluster<'a>, findings: &mut Findings) -> Talk<'a> {
-        let (mut servers, mut clients) = (Vec::new(), Vec::new());
+        let (mut servers, mut clients, mut library) = (Vec::new(), Vec::new(), Library::default());
         for (at, machine) in cluster.machines.iter().enumerate() {
-            let mut reader = Reader { machine, real: cluster.has_keys(), findings };
+            let (real, proven) = (cluster.has_keys(), &cluster.plan().proven);
+            let mut reader = Reader { machine, real, library: &mut library, proven, findings };
             servers.extend(machine.plan.servers.iter().map(|declared| server(at, declared, &mut reader)));
             clients.extend(machine.plan.clients.iter().filter_map(|declared| client(at, declared, &mut reader)));
         }
-        let mut by_machine = vec![Vec::new(); cluster.machines.len()];
+        let mut by_machine = vec![(Vec::new(), Vec::new()); cluster.machines.len()];
         let mut by_name: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
         for (index, server) in servers.iter().enumerate() {
-            by_machine[server.at].push(index);
+            by_machine[server.at].0.push(index);
             by_name.entry(&server.declared.name).or_default().insert(index);
         }
-        let hosts = cluster.machines.iter().map(hosts).collect();
-        let known = RefCell::default();
+        for (index, client) in clients.iter().enumerate() {
+            let client: &Client<'_> = client;
+            by_machine[client.at].1.push(index);
+        }
+        let by_name = by_name.into_iter().map(|(name, servers)| (name, Rc::new(servers))).collect();
+        let (hosts, known) = (RefCell::default(), RefCell::default());
         Talk { servers, clients, cluster, by_machine, by_name, having: having(cluster), hosts, known }
     }
 
     /// Whom a client asks who says no address: the server on its machine, or else all of them.
-    pub fn nearest(&self, client: &Client<'a>) -> BTreeSet<usize> {
-        let all = self.by_name.get(client.declared.server.as_str()).cloned().unwrap_or_default();
-        let own: BTreeSet<usize> = all.iter().copied().filter(|index| self.servers[*index].at == client.at).collect();
-        if own.is_empty() { all } else { own }
+    pub fn nearest(&self, client: &Client<'a>) -> Servers {
+        let there = self.by_machine[client.at].0.iter().copied();
+        let own = there.filter(|index| self.servers[*index].declared.name == client.declared.server.value);
+        let own: BTreeSet<usize> = own.collect();
+        if own.is_empty() { self.named(&client.declared.server) } else { Rc::new(own) }
+    }
+
+    /// The clients of a server's machine that it passes connections on by.
+    pub fn passing(&self, server: &Server<'a>) -> impl Iterator<Item = &Client<'a>> {
+        let to = server.declared.passes_to.as_deref().unwrap_or_default();
+        let there = self.by_machine[server.at].1.iter().map(|index| &self.clients[*index]);
+        there.filter(move |client| client.declared.name == server.declared.name && *client.declared.server == *to)
     }
 
     /// Whether it is what a server passes connections on by.
@@ -118,11 +137,16 @@ impl<'a> Talk<'a> {
             server.declared.name == client.declared.name
                 && server.declared.passes_to.as_deref() == Some(client.declared.server.as_str())
         };
-        self.by_machine[client.at].iter().any(|index| middle(&self.servers[*index]))
+        self.by_machine[client.at].0.iter().any(|index| middle(&self.servers[*index]))
+    }
+
+    /// The servers of a machine.
+    pub fn on_machine(&self, at: usize) -> impl Iterator<Item = &Server<'a>> {
+        self.by_machine[at].0.iter().map(|index| &self.servers[*index])
     }
 
     /// All servers of a name.
-    pub fn named(&self, name: &str) -> BTreeSet<usize> {
+    pub fn named(&self, name: &str) -> Servers {
         self.by_name.get(name).cloned().unwrap_or_default()
     }
 
@@ -133,13 +157,12 @@ impl<'a> Talk<'a> {
 
     /// Those whom a server reaches that passes connections on, among them who is not where it asks.
     fn passed(&self, middle: &Server<'a>, depth: usize) -> BTreeSet<usize> {
-        let to = middle.declared.passes_to.as_deref().unwrap_or_default();
-        let own = self.clients.iter().filter(|client| {
-            client.at == middle.at && client.declared.name == middle.declared.name && *client.declared.server == *to
-        });
-        let asked = own.flat_map(|client| client.urls.iter().flat_map(|url| &url.value).map(move |end| (client, end)));
+        let asked = self
+            .passing(middle)
+            .flat_map(|client| client.urls.iter().flat_map(|url| &url.value).map(move |end| (client, end)));
         let led = asked.map(|(client, end)| self.follow(client.at, &client.declared.server.value, end, depth + 1));
-        led.flat_map(|led| if let Led::To(servers) = led { servers } else { BTreeSet::new() }).collect()
+        let reached = led.filter_map(|led| if let Led::To(servers) = led { Some(servers) } else { None });
+        reached.flat_map(|servers| servers.iter().copied().collect::<Vec<_>>()).collect()
     }
 
     fn follow(&self, from: usize, name: &'a str, end: &End, depth: usize) -> Led {
@@ -176,7 +199,7 @@ impl<'a> Talk<'a> {
                 })
             };
             let there: Vec<usize> =
-                self.by_machine[machine].iter().copied().filter(|index| listens(&self.servers[*index])).collect();
+                self.by_machine[machine].0.iter().copied().filter(|index| listens(&self.servers[*index])).collect();
             let direct = there.iter().copied().filter(|index| self.servers[*index].declared.name == name);
             let middles = there.iter().map(|index| &self.servers[*index]);
             let mut middles = middles.filter(|server| server.declared.passes_to.as_deref() == Some(name)).peekable();
@@ -187,7 +210,7 @@ impl<'a> Talk<'a> {
             found.extend(direct);
             found.extend(middles.flat_map(|middle| self.passed(middle, depth)));
         }
-        Led::To(found)
+        Led::To(Rc::new(found))
     }
 
     /// The addresses of a name, as a machine knows it.
@@ -195,11 +218,16 @@ impl<'a> Talk<'a> {
         if let Ok(address) = host.parse() {
             return vec![address];
         }
-        match self.hosts[machine].get(&host.to_ascii_lowercase()) {
-            Some(addresses) => addresses.clone(),
-            None if host == "localhost" => ["127.0.0.1", "::1"].iter().filter_map(|text| text.parse().ok()).collect(),
-            None => Vec::new(),
-        }
+        let find = || {
+            let text = HOSTS.parse().ok().and_then(|path: TreePath| self.cluster.machines[machine].text(&path));
+            let listed = addresses_of(host, text.unwrap_or_default());
+            let listed: Vec<IpAddr> = listed.iter().filter_map(|text| text.parse().ok()).collect();
+            match listed.is_empty() && host == "localhost" {
+                true => ["127.0.0.1", "::1"].iter().filter_map(|text| text.parse().ok()).collect(),
+                false => listed,
+            }
+        };
+        self.hosts.borrow_mut().entry((machine, host.to_owned())).or_insert_with(find).clone()
     }
 }
 
@@ -258,18 +286,4 @@ fn having(cluster: &Cluster<'_>) -> BTreeMap<String, BTreeSet<usize>> {
         }
     }
     having
-}
-
-/// The names that a machine's own file gives addresses.
-fn hosts(machine: &Machine<'_>) -> BTreeMap<String, Vec<IpAddr>> {
-    let mut hosts: BTreeMap<String, Vec<IpAddr>> = BTreeMap::new();
-    let text = HOSTS.parse().ok().and_then(|path: TreePath| machine.text(&path)).unwrap_or_default();
-    for line in text.lines() {
-        let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
-        let Some(Ok(address)) = words.next().map(str::parse::<IpAddr>) else { continue };
-        for name in words {
-            hosts.entry(name.to_ascii_lowercase()).or_default().push(address);
-        }
-    }
-    hosts
 }

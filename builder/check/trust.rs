@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use super::blame::{Faults, Side};
 use super::credentials::{self, Papers, Trust};
@@ -10,10 +11,12 @@ use super::ends::{End, items};
 use super::finding::{Finding, Findings};
 use super::rule::{Rule, Severity};
 use super::subject::Cluster;
-use super::talk::{Client, Led, Server, Talk};
+use super::talk::{Client, Led, Server, Servers, Talk};
+use crate::build::Proven;
 use crate::digest::Digest;
 use crate::error::Place;
 use crate::pki::{Certificate, Usage};
+use crate::tree::TreePath;
 
 /// A server that nobody is.
 pub const SERVER_ABSENT: Rule = Rule {
@@ -126,7 +129,16 @@ pub const RULES: &[Rule] = &[
 /// Looks at every pair of a client and a server that it asks.
 pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
     let talk = Talk::of(cluster, findings);
-    let mut trial = Trial { talk: &talk, faults: Faults::default(), known: RefCell::default(), strangers: Vec::new() };
+    let mut trial = Trial {
+        talk: &talk,
+        proven: &cluster.plan().proven,
+        faults: Faults::default(),
+        known: RefCell::default(),
+        signed: RefCell::default(),
+        strangers: Findings::default(),
+        sound: BTreeMap::new(),
+        kinds: BTreeMap::new(),
+    };
     for client in &talk.clients {
         trial.client(client);
     }
@@ -135,24 +147,42 @@ pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
     }
     let Trial { faults, strangers, .. } = trial;
     faults.tell(findings);
-    strangers.into_iter().for_each(|finding| findings.note(finding));
+    strangers.finish().into_iter().for_each(|finding| findings.note(finding));
 }
 
 /// Everybody, and what does not fit.
 struct Trial<'a> {
     talk: &'a Talk<'a>,
+    proven: &'a Proven,
     faults: Faults<'a>,
-    // Whether the second signed the first: the same two meet on every machine.
-    known: RefCell<BTreeMap<(Digest, Digest), bool>>,
-    strangers: Vec<Finding>,
+    // Which of the second file's certificates vouches for the first's: the same two meet on every machine.
+    known: RefCell<BTreeMap<(Digest, Digest), Option<usize>>>,
+    // Whether the second signed the first.
+    signed: RefCell<BTreeMap<(Digest, Digest), bool>>,
+    strangers: Findings,
+    // What was asked of which servers without a fault of theirs.
+    sound: BTreeMap<(Asking<'a>, *const BTreeSet<usize>), Servers>,
+    // Of servers that many clients are led to, the first of each kind.
+    kinds: BTreeMap<*const BTreeSet<usize>, (Servers, Rc<[usize]>)>,
+}
+
+/// What of a client its servers' certificates must suit: the authorities that it trusts, the name that it wants on them if it is
+/// not the one by which it asks, and where it asks. None trusts anyone, an empty digest the system.
+type Asking<'a> = (Option<Option<Digest>>, Option<&'a str>, Option<&'a End>);
+
+/// What of a server its clients' certificates must suit, and what is told if they do not.
+type Welcome<'a> = (&'a str, bool, Option<(Digest, &'a Place, &'a TreePath)>, Vec<(&'a str, &'a Place)>);
+
+fn welcome<'a>(server: &'a Server<'a>) -> Welcome<'a> {
+    let clients = server.clients.as_ref().map(|papers| (papers.digest, &papers.place, &papers.file));
+    let names = server.declared.client_names.iter().map(|names| (names.value.as_str(), &names.place));
+    (&server.declared.name, server.declared.optional, clients, names.collect())
 }
 
 impl<'a> Trial<'a> {
     fn client(&mut self, client: &'a Client<'a>) {
         if client.declared.urls.is_empty() && client.declared.kubeconfig.is_none() {
-            for index in self.talk.nearest(client) {
-                self.pair(client, &self.talk.servers[index], &client.declared.server.place, None);
-            }
+            self.pairs(client, &self.talk.nearest(client), &client.declared.server.place, None);
         }
         for url in &client.urls {
             for end in &url.value {
@@ -163,9 +193,7 @@ impl<'a> Trial<'a> {
                         self.faults.of(&SERVER_ABSENT, Side { place: &url.place, machine: client.machine.name }, says);
                     }
                     Led::To(servers) | Led::Behind(servers) => {
-                        for index in servers {
-                            self.pair(client, &self.talk.servers[index], &url.place, Some(end));
-                        }
+                        self.pairs(client, &servers, &url.place, Some(end));
                     }
                     Led::Nowhere(machine) => self.absent(client, machine, &url.place, end),
                     Led::Outside => {}
@@ -178,7 +206,7 @@ impl<'a> Trial<'a> {
     fn absent(&mut self, client: &'a Client<'a>, machine: usize, place: &'a Place, end: &End) {
         let name = &client.declared.server.value;
         let asking = Side { place, machine: client.machine.name };
-        let there = self.talk.servers.iter().find(|server| server.at == machine && server.declared.name == *name);
+        let there = self.talk.on_machine(machine).find(|server| server.declared.name == *name);
         let listen = there.and_then(|server| Some((server, server.declared.listen.first()?)));
         let on = there.map_or_else(String::new, |server| format!(" of {}", server.machine.name));
         let says = format!("{} asks {name}{on} at {end}, where it does not listen", client.declared.name);
@@ -198,12 +226,9 @@ impl<'a> Trial<'a> {
             self.named(server, name, Side { place, machine: server.machine.name });
         }
         let Some(name) = &server.declared.passes_to else { return };
-        let own = |client: &&Client<'_>| {
-            client.at == server.at && client.declared.name == server.declared.name && *client.declared.server == **name
-        };
-        let mut missing = self.talk.named(name);
+        let mut missing = BTreeSet::clone(&self.talk.named(name));
         let mut place = None;
-        for client in self.talk.clients.iter().filter(own) {
+        for client in self.talk.passing(server) {
             for (url, end) in client.urls.iter().flat_map(|url| url.value.iter().map(move |end| (url, end))) {
                 match self.talk.led(client, end) {
                     Led::To(servers) => missing.retain(|index| !servers.contains(index)),
@@ -218,6 +243,46 @@ impl<'a> Trial<'a> {
             let says = format!("{} leads to no {name} of {}", server.declared.name, lost.machine.name);
             self.faults.of(&SERVER_UNUSED, Side { place, machine: server.machine.name }, says);
         }
+    }
+
+    /// A client and all servers that it is led to. In a large cluster many clients are led to many servers: what is sound of the
+    /// servers for one client is so for all that are like it, and the clients' own is looked at with one server of each kind.
+    fn pairs(&mut self, client: &'a Client<'a>, servers: &Servers, asked: &'a Place, end: Option<&'a End>) {
+        const FEW: usize = 8;
+        if servers.len() <= FEW {
+            return servers.iter().for_each(|index| self.pair(client, &self.talk.servers[*index], asked, end));
+        }
+        let trusts = match &client.trusts {
+            Trust::Anyone => None,
+            Trust::System(_) => Some(None),
+            Trust::These(papers) => Some(Some(papers.digest)),
+        };
+        let asking = ((trusts, client.called.as_deref(), end), Rc::as_ptr(servers));
+        let before = self.faults.count;
+        if self.sound.contains_key(&asking) {
+            for index in self.kinds(servers).iter() {
+                let server = &self.talk.servers[*index];
+                server.clients.iter().for_each(|clients| self.lets_in(client, server, clients));
+            }
+            if self.faults.count == before {
+                return;
+            }
+        }
+        servers.iter().for_each(|index| self.pair(client, &self.talk.servers[*index], asked, end));
+        if self.faults.count == before {
+            self.sound.insert(asking, servers.clone());
+        }
+    }
+
+    /// The first server of each kind that lets clients in alike.
+    fn kinds(&mut self, servers: &Servers) -> Rc<[usize]> {
+        let talk = self.talk;
+        let find = || {
+            let mut known = BTreeSet::new();
+            let first = servers.iter().copied().filter(|index| known.insert(welcome(&talk.servers[*index])));
+            (servers.clone(), first.collect())
+        };
+        self.kinds.entry(Rc::as_ptr(servers)).or_insert_with(find).1.clone()
     }
 
     fn pair(&mut self, client: &'a Client<'a>, server: &'a Server<'a>, asked: &'a Place, end: Option<&End>) {
@@ -330,16 +395,18 @@ impl<'a> Trial<'a> {
     }
 
     fn is_let_in(&mut self, client: &'a Client<'a>, server: &'a Server<'a>, name: &str, showing: Side<'a>) {
-        let let_in: Vec<&str> = server.declared.client_names.iter().flat_map(|names| items(names)).collect();
-        if let_in.is_empty() || let_in.contains(&name) {
+        let mut let_in = server.declared.client_names.iter().flat_map(|names| items(names)).peekable();
+        if let_in.peek().is_none() || let_in.any(|own| own == name) {
             return;
         }
+        let let_in: Vec<&str> = server.declared.client_names.iter().flat_map(|names| items(names)).collect();
         let (who, whom) = (&client.declared.name, &server.declared.name);
         let says = format!("{who} is `{name}`, and {whom} let in {}", let_in.join(", "));
         let Some(stranger) = &server.declared.stranger else {
             return self.faults.of(&CLIENT_NAME, showing, says);
         };
-        self.strangers.push(Finding {
+        self.faults.count += 1;
+        self.strangers.note(Finding {
             id: stranger.id.clone(),
             severity: stranger.severity,
             says: format!("{}: {says}", stranger.says),
@@ -397,27 +464,40 @@ impl<'a> Trial<'a> {
 
     /// The one of `trusted` that issued a certificate, or one between both.
     fn vouched(&self, shown: &Papers, trusted: &'a Papers) -> Option<&'a Certificate> {
+        let find = || self.vouching(shown, trusted);
+        let found = *self.known.borrow_mut().entry((shown.digest, trusted.digest)).or_insert_with(find);
+        trusted.certificates.get(found?)
+    }
+
+    fn vouching(&self, shown: &Papers, trusted: &Papers) -> Option<usize> {
         let mut current = shown.certificates.first()?;
+        let mut file = Some(&shown.digest);
         let mut seen = BTreeSet::new();
         loop {
-            if let Some(authority) = trusted.certificates.iter().find(|authority| self.signed(current, authority)) {
-                return Some(authority);
+            let signs = |authority: &Certificate| self.signed(current, file, authority);
+            if let Some(index) = trusted.certificates.iter().position(signs) {
+                return Some(index);
             }
-            let next = shown.certificates.iter().skip(1).find(|above| self.signed(current, above))?;
+            let next = shown.certificates.iter().skip(1).find(|above| self.signed(current, file, above))?;
             if !seen.insert(next.fingerprint()) {
                 return None;
             }
-            current = next;
+            (current, file) = (next, None);
         }
     }
 
-    fn signed(&self, certificate: &Certificate, by: &Certificate) -> bool {
+    /// Whether one signed a certificate; `file` has it first, if it does.
+    fn signed(&self, certificate: &Certificate, file: Option<&Digest>, by: &Certificate) -> bool {
         // Who signs has its subject's name: most are told apart by that alone.
         if certificate.issuer_der() != by.subject_der() {
             return false;
         }
+        // Of other keys than ours some are not trusted, whatever they signed.
+        if by.key_kind().starts_with("ECDSA") && file.is_some_and(|file| self.proven.is_signed(file, by)) {
+            return certificate.check_signed_by(by).is_ok();
+        }
         let both = (certificate.fingerprint(), by.fingerprint());
-        *self.known.borrow_mut().entry(both).or_insert_with(|| certificate.check_issued_by(by).is_ok())
+        *self.signed.borrow_mut().entry(both).or_insert_with(|| certificate.check_issued_by(by).is_ok())
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::finding::{Findings, Spot};
 use super::rule::{Rule, Severity};
-use super::subject::{Cluster, Machine};
+use super::subject::{Machine, Whole};
 use super::unit::words;
 use super::units::started;
 use super::whole::{Said, Unit};
@@ -27,19 +27,17 @@ struct Service<'a> {
 }
 
 /// Looks at every service of the bundle.
-pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
-    for machine in &cluster.machines {
-        for unit in Unit::all(machine).iter().filter(|unit| unit.name.ends_with(".service")) {
-            let service = Service::of(machine, unit);
-            for (command, path, line) in &service.commands {
-                let program = started(command).unwrap_or_default();
-                let program = program.rsplit('/').next().unwrap_or_default();
-                let is_repeated =
-                    |flag: &str| machine.plan.repeated.iter().any(|(of, repeated)| of == program && repeated == flag);
-                for says in service.twice(command, &is_repeated) {
-                    let says = format!("{path} starts a program that has {says}");
-                    findings.add(&FLAG_TWICE, Spot { machine, path, line: Some(*line) }, says);
-                }
+pub fn check(machine: &Whole<'_>, findings: &mut Findings) {
+    for unit in machine.units.iter().filter(|unit| unit.name.ends_with(".service")) {
+        let service = Service::of(machine, unit);
+        for (command, path, line) in &service.commands {
+            let program = started(command).unwrap_or_default();
+            let program = program.rsplit('/').next().unwrap_or_default();
+            let is_repeated =
+                |flag: &str| machine.plan.repeated.iter().any(|(of, repeated)| of == program && repeated == flag);
+            for says in service.twice(command, &is_repeated) {
+                let says = format!("{path} starts a program that has {says}");
+                findings.add(&FLAG_TWICE, Spot { machine, path, line: Some(*line) }, says);
             }
         }
     }

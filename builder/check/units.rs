@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::finding::{Findings, Spot};
 use super::mounts::may_be_mounted;
 use super::rule::{Rule, Severity};
-use super::subject::{Cluster, Found, Machine};
+use super::subject::{Found, Machine, Whole};
 use super::unit::{Setting, words};
-use super::whole::{Said, Unit};
+use super::whole::Said;
 use crate::overlay::units::template;
 use crate::tree::{Node, TreePath};
 
@@ -84,17 +84,15 @@ pub const UNIT_WANTED: Rule = Rule {
 };
 
 /// Looks at every unit and drop-in of the bundle.
-pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
-    for machine in &cluster.machines {
-        for unit in Unit::all(machine) {
-            let searched = unit.settings.iter().filter(|said| said.setting.key == "ExecSearchPath");
-            let searched: Vec<&str> = searched.flat_map(|said| said.setting.value.split(':')).collect();
-            // Of what a unit with a root of its own starts, nothing is known.
-            let is_known = |key: &str| !is_command(key) || !unit.has_own_root();
-            for Said { path, setting } in unit.settings.iter().filter(|said| is_known(&said.setting.key)) {
-                let spot = Spot { machine, path, line: Some(setting.line) };
-                look(setting, &searched, spot, findings);
-            }
+pub fn check(machine: &Whole<'_>, findings: &mut Findings) {
+    for unit in &machine.units {
+        let searched = unit.settings.iter().filter(|said| said.setting.key == "ExecSearchPath");
+        let searched: Vec<&str> = searched.flat_map(|said| said.setting.value.split(':')).collect();
+        // Of what a unit with a root of its own starts, nothing is known.
+        let is_known = |key: &str| !is_command(key) || !unit.has_own_root();
+        for Said { path, setting } in unit.settings.iter().filter(|said| is_known(&said.setting.key)) {
+            let spot = Spot { machine, path, line: Some(setting.line) };
+            look(setting, &searched, spot, findings);
         }
     }
 }

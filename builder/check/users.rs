@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::finding::{Findings, Spot};
 use super::rule::{Rule, Severity};
-use super::subject::{Cluster, Machine};
+use super::subject::{Machine, Whole};
 use super::unit::words;
 use super::units::{has_unit, is_unit};
 use super::whole::{Said, Unit};
@@ -32,17 +32,15 @@ pub const DROP_IN_ORPHAN: Rule = Rule {
 pub const RULES: &[Rule] = &[UNIT_USER, DROP_IN_ORPHAN];
 
 /// Looks at every unit of the bundle with its drop-ins.
-pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
-    for machine in &cluster.machines {
-        let mut orphans: BTreeSet<TreePath> = BTreeSet::new();
-        for path in machine.plan.tree.iter().map(|(path, _)| path).filter(|path| is_unit(path)) {
-            if let Some(directory) = path.parent().filter(|parent| parent.name().ends_with(".d")) {
-                orphan(machine, path, &directory, &mut orphans, findings);
-            }
+pub fn check(machine: &Whole<'_>, findings: &mut Findings) {
+    let mut orphans: BTreeSet<TreePath> = BTreeSet::new();
+    for path in machine.plan.tree.iter().map(|(path, _)| path).filter(|path| is_unit(path)) {
+        if let Some(directory) = path.parent().filter(|parent| parent.name().ends_with(".d")) {
+            orphan(machine, path, &directory, &mut orphans, findings);
         }
-        let Some(names) = Names::of(machine) else { continue };
-        Unit::all(machine).iter().for_each(|unit| names.look(unit, machine, findings));
     }
+    let Some(names) = Names::of(machine) else { return };
+    machine.units.iter().for_each(|unit| names.look(unit, machine, findings));
 }
 
 fn orphan(

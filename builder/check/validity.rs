@@ -2,11 +2,10 @@
 
 use super::finding::{Finding, Findings};
 use super::rule::{Rule, Severity};
-use super::subject::Cluster;
+use super::subject::{Certified, Cluster, Whole};
 use crate::build::dates;
-use crate::epoch::Duration;
-use crate::pki::{Standing, Term};
-use crate::tree::TreePath;
+use crate::epoch::{Duration, Epoch};
+use crate::pki::{Certificate, LARGEST_SEARCHED, Standing, Term};
 
 /// How long a certificate must last from the epoch on: a release is made, carried to its machines and started in that time.
 const LEAST: Duration = Duration::of_days(30);
@@ -31,25 +30,41 @@ pub const CERTIFICATE_EXPIRES: Rule = Rule {
 /// All rules.
 pub const RULES: &[Rule] = &[CERTIFICATE_EXPIRED, CERTIFICATE_EXPIRES];
 
-/// Looks at every certificate of machines and of files for people, wherever it is.
-pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
-    let term = Term { at: cluster.epoch(), least: LEAST };
-    for held in dates::certificates(cluster.plan()) {
-        let Ok(certificate) = &held.certificate else { continue };
-        let (rule, what) = match term.standing(certificate) {
-            Standing::Valid => continue,
-            Standing::Ending => (&CERTIFICATE_EXPIRES, format!("ends at {}", certificate.not_after())),
-            Standing::Expired => (&CERTIFICATE_EXPIRED, format!("ended at {}", certificate.not_after())),
-            Standing::NotYet => (&CERTIFICATE_EXPIRED, format!("begins at {}", certificate.not_before())),
-        };
-        let says = format!("a certificate in {} {what}, and the epoch is {}", held.file, term.at);
-        let mut finding = Finding::of(rule, says);
-        let machine = cluster.machines.iter().find(|machine| Some(machine.name) == held.node.as_deref());
-        if let (Some(machine), Ok(path)) = (machine, held.file.parse::<TreePath>()) {
-            finding.place = machine.place(&path).cloned();
-            finding.on.insert(machine.name.to_owned());
-            finding.file = Some((path, None));
+/// Looks at every certificate of a machine, wherever it is.
+pub fn check(machine: &Whole<'_>, findings: &mut Findings) {
+    // Longer ones are not searched by `build` and `verify` either.
+    for Certified { path, certificates, .. } in
+        machine.certified.iter().filter(|one| one.bytes.len() as u64 <= LARGEST_SEARCHED)
+    {
+        for certificate in certificates.iter() {
+            if let Some(mut finding) = judge(certificate, &path.to_string(), machine.epoch) {
+                finding.place = machine.place(path).cloned();
+                finding.on.insert(machine.name.to_owned());
+                finding.file = Some(((*path).clone(), None));
+                findings.note(finding);
+            }
         }
-        findings.note(finding);
     }
+}
+
+/// And those of files for people.
+pub fn of_people(cluster: &Cluster<'_>, findings: &mut Findings) {
+    for held in dates::for_people(cluster.plan()) {
+        let certificate = held.certificate.as_ref().ok();
+        certificate
+            .and_then(|one| judge(one, &held.file, cluster.epoch()))
+            .into_iter()
+            .for_each(|finding| findings.note(finding));
+    }
+}
+
+fn judge(certificate: &Certificate, file: &str, at: Epoch) -> Option<Finding> {
+    let term = Term { at, least: LEAST };
+    let (rule, what) = match term.standing(certificate) {
+        Standing::Valid => return None,
+        Standing::Ending => (&CERTIFICATE_EXPIRES, format!("ends at {}", certificate.not_after())),
+        Standing::Expired => (&CERTIFICATE_EXPIRED, format!("ended at {}", certificate.not_after())),
+        Standing::NotYet => (&CERTIFICATE_EXPIRED, format!("begins at {}", certificate.not_before())),
+    };
+    Some(Finding::of(rule, format!("a certificate in {file} {what}, and the epoch is {at}")))
 }

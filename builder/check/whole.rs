@@ -1,7 +1,9 @@
 //! Units as systemd sees them: a unit's file and its drop-ins as one (systemd.unit(5), "Unit File Load Path").
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
+use super::contents::Recent;
 use super::subject::Machine;
 use super::unit::{Setting, read};
 use super::units::{DIRECTORIES, is_command, is_unit};
@@ -13,7 +15,7 @@ pub struct Said<'a> {
     /// The unit or the drop-in.
     pub path: &'a TreePath,
     /// What it says.
-    pub setting: Setting,
+    pub setting: Rc<Setting>,
 }
 
 /// A unit with what is laid over it.
@@ -28,17 +30,22 @@ pub struct Unit<'a> {
     is_whole: bool,
 }
 
+/// The settings of the files of units.
+pub type Units<'a> = Recent<'a, Rc<[Rc<Setting>]>>;
+
 impl<'a> Unit<'a> {
     /// The units of a machine's bundle, and those of others that it has drop-ins for, by name. One that is masked is left
     /// out: nobody starts it.
-    pub fn all(machine: &Machine<'a>) -> Vec<Unit<'a>> {
-        files(machine).into_iter().map(|(name, files)| Unit::read(machine, name, files)).collect()
+    pub fn all(machine: &Machine<'a>, known: &mut Units<'a>) -> Vec<Unit<'a>> {
+        files(machine).into_iter().map(|(name, files)| Unit::read(machine, name, files, known)).collect()
     }
 
-    fn read(machine: &Machine<'a>, name: &'a str, (file, dropped): Files<'a>) -> Unit<'a> {
+    fn read(machine: &Machine<'a>, name: &'a str, (file, dropped): Files<'a>, known: &mut Units<'a>) -> Unit<'a> {
         let mut unit = Unit { name, file, settings: Vec::new(), is_whole: file.is_some() };
         for path in file.into_iter().chain(dropped) {
-            for setting in read(&machine.text(path).unwrap_or_default()) {
+            let text = machine.text(path).unwrap_or_default();
+            let settings = known.get(path, text.as_bytes(), || read(text).into_iter().map(Rc::new).collect());
+            for setting in settings.iter().cloned() {
                 // What a unit depends on cannot be taken back (systemd.unit(5), "Wants=").
                 let is_dependency = setting.section == "Unit" && !setting.key.starts_with("Condition");
                 if !setting.value.is_empty() {

@@ -141,6 +141,12 @@ impl Certificate {
         self.check_signature(issuer)
     }
 
+    /// As [`Certificate::check_issued_by`], where it is known that the issuer's key has made the signature.
+    pub fn check_signed_by(&self, issuer: &Certificate) -> Result<()> {
+        self.check_names(issuer)?;
+        self.check_authority(issuer)
+    }
+
     fn check_names(&self, issuer: &Certificate) -> Result<()> {
         let (subject, named, authority) = (self.subject(), self.issuer(), issuer.subject());
         if self.issuer_der() != issuer.subject_der() {

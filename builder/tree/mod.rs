@@ -208,6 +208,11 @@ impl Tree {
         self.0.get(path)
     }
 
+    /// The entry at the path that has this text, with the path.
+    pub fn at(&self, path: &str) -> Option<(&TreePath, &Entry)> {
+        self.0.get_key_value(path)
+    }
+
     /// The entry at `path`, to be changed.
     pub fn get_mut(&mut self, path: &TreePath) -> Option<&mut Entry> {
         self.0.get_mut(path)

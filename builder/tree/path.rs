@@ -33,6 +33,11 @@ impl TreePath {
         self.0.match_indices('/').map(|(at, _)| TreePath(self.0[..at].into()))
     }
 
+    /// As [`TreePath::ancestors`], and then this, as texts.
+    pub fn prefixes(&self) -> impl Iterator<Item = &str> {
+        self.0.match_indices('/').map(|(at, _)| &self.0[..at]).chain([&*self.0])
+    }
+
     /// The last component.
     pub fn name(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or_default()
@@ -52,6 +57,13 @@ impl TreePath {
     /// From an archive or a directory listing: relative, and otherwise by the same rules.
     pub fn from_relative(path: &str) -> Result<TreePath> {
         format!("/{path}").parse()
+    }
+}
+
+/// So that a map of paths can be asked for a part of one without a copy of it: the order is that of the text.
+impl std::borrow::Borrow<str> for TreePath {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

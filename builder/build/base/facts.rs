@@ -62,7 +62,7 @@ impl Facts {
     }
 
     /// What the base has at a path.
-    pub fn thing(&self, path: &TreePath) -> Option<&Thing> {
+    pub fn thing(&self, path: &str) -> Option<&Thing> {
         self.things.get(path)
     }
 

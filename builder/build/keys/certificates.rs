@@ -65,11 +65,13 @@ impl Keys<'_> {
         if let Some(folder) = known.issued.clone() {
             return self.issued_outside(&folder, node, name, authority, request);
         }
-        let (Some(seed), Some(current)) = (self.seed, &known.current) else {
+        let (Some(seed), Some(current)) = (self.seed, known.current.clone()) else {
             return Ok(stand_in(node, name));
         };
-        let issued = pki::issue(seed, &self.scope(node, name), current, request);
-        issued.map_err(|error| error.at(&name.place))
+        let issued = pki::issue(seed, &self.scope(node, name), &current, request);
+        let issued = issued.map_err(|error| error.at(&name.place))?;
+        self.proven.add(&issued, &current)?;
+        Ok(issued)
     }
 
     /// A certificate that somebody else issued, or a request for it. Its file is read without a seed too, because a lock

@@ -4,10 +4,12 @@
 mod authorities;
 mod certificates;
 mod kubeconfigs;
+mod proven;
 mod secrets;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use proven::Proven;
 use zeroize::Zeroizing;
 
 use super::findings::Findings;
@@ -53,6 +55,8 @@ pub struct Keys<'a> {
     serials: BTreeSet<(String, Serial)>,
     // Every name that a key was made for, to find a generation that is for nothing.
     names: BTreeSet<String>,
+    /// What is known of the certificates that were issued.
+    pub proven: Proven,
 }
 
 /// A secret in its generations, the current one first.
@@ -84,6 +88,7 @@ impl<'a> Keys<'a> {
             once: BTreeSet::new(),
             serials: BTreeSet::new(),
             names: BTreeSet::new(),
+            proven: Proven::default(),
         })
     }
 

@@ -77,8 +77,14 @@ impl Build {
     /// What is wrong is told; what a machine would fail by stops the build.
     fn examine(&self, plan: &Plan, profile: &Profile, store: &Store, printer: &Printer) -> Result<()> {
         let outcome = check::examine(plan, profile, store, self.programs.programs()).without_dates();
-        let told = outcome.findings.iter().filter(|finding| finding.severity == Severity::Warning);
-        told.for_each(|finding| printer.warning(&finding.to_string()));
+        for finding in &outcome.findings {
+            match finding.severity {
+                Severity::Warning => printer.warning(&finding.to_string()),
+                // That something was not looked at: a build that does not say so seems to have looked.
+                Severity::Note => printer.note(&format!("note: {finding}")),
+                Severity::Error => {}
+            }
+        }
         outcome.refusal()
     }
 }

@@ -151,6 +151,82 @@ fn nothing_of_a_kubeconfig_or_of_a_secret_file_is_told() {
 }
 
 /// What is compared and found is told and kept, so no secret gets there.
+/// Every machine has a server behind one address, and a client of it: one client's certificate is of another authority, and one
+/// server's lacks the address.
+const MANY: &str = r#"summary = "o"
+[[authorities]]
+name    = "ca"
+subject = { cn = "ca" }
+cert    = ["/etc/ca.crt"]
+[[authorities]]
+name    = "other"
+subject = { cn = "other" }
+cert    = ["/etc/other.crt"]
+[[certificates]]
+name      = "s"
+authority = "ca"
+subject   = { cn = "s" }
+usages    = ["server-auth"]
+ip        = { expr = "['10.0.0.9'] if node.name == 'n2' else ['10.9.9.9']" }
+cert      = "/etc/s.crt"
+key       = "/etc/s.key"
+[[certificates]]
+name      = "c"
+authority = "ca"
+subject   = { cn = "c" }
+usages    = ["client-auth"]
+cert      = "/etc/c.crt"
+key       = "/etc/c.key"
+when      = "node.name != 'n3'"
+[[certificates]]
+name      = "c-other"
+authority = "other"
+subject   = { cn = "c" }
+usages    = ["client-auth"]
+cert      = "/etc/c.crt"
+key       = "/etc/c.key"
+when      = "node.name == 'n3'"
+[[servers]]
+name        = "s"
+listen      = ["*:1"]
+certificate = "/etc/s.crt"
+key         = "/etc/s.key"
+clients     = "/etc/ca.crt"
+[[clients]]
+name        = "c"
+server      = "s"
+urls        = ["https://10.9.9.9:1"]
+authorities = "/etc/ca.crt"
+certificate = "/etc/c.crt"
+key         = "/etc/c.key"
+"#;
+
+#[test]
+fn of_many_machines_the_same_is_told_as_of_few() {
+    let told = |overlay: &str, count: usize| {
+        let node = |at: usize| format!("[[nodes]]\nname = \"n{at}\"\naddress = \"10.0.0.{}\"\n", at + 1);
+        let nodes: String = (0..count).map(node).collect();
+        let profile = "overlays = [\"o\"]\n[cluster]\nname = \"c\"\nversion = \"1\"\nepoch = 2026-11-01T00:00:00Z\n"
+            .to_owned()
+            + &nodes;
+        let project = Project::new(&[("overlays/o/overlay.toml", overlay), ("profiles/p.toml", &profile)]);
+        let output = project.command(&["--format", "json", "check", "profiles/p.toml"]).output().unwrap();
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let tell = |finding: &serde_json::Value| {
+            let machines = finding["machines"].as_array().unwrap().len();
+            (format!("{} {} {}", finding["id"], finding["place"], finding["says"]), machines)
+        };
+        report["findings"].as_array().unwrap().iter().map(tell).collect::<Vec<_>>()
+    };
+    let (few, many) = (told(MANY, 5), told(MANY, 30));
+    let texts = |told: &[(String, usize)]| told.iter().map(|(text, _)| text.clone()).collect::<Vec<_>>();
+    assert_eq!(texts(&few), texts(&many));
+    assert_eq!(few.iter().map(|(_, machines)| *machines).collect::<Vec<_>>(), [1, 5], "{few:#?}");
+    assert_eq!(many.iter().map(|(_, machines)| *machines).collect::<Vec<_>>(), [1, 30], "{many:#?}");
+    let right = MANY.replace("['10.0.0.9']", "['10.9.9.9']").replace("authority = \"other\"", "authority = \"ca\"");
+    assert_eq!(told(&right, 30), []);
+}
+
 #[test]
 fn what_is_told_has_no_secret() {
     const RULE: &str = "id = \"x\"\nfate = \"f\"\nremedy = \"r\"\n";

@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
+use der::Encode as _;
 use ed25519_dalek::Signer as _;
 use p256::ecdsa::signature::SignatureEncoding as _;
 use p256::ecdsa::signature::hazmat::PrehashSigner as _;
@@ -16,6 +18,7 @@ use zeroize::Zeroizing;
 
 use super::derived;
 use super::draft::Unsigned;
+use super::key_file::P256;
 use super::seed::{Scope, Seed};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -126,13 +129,24 @@ impl Purpose {
 }
 
 /// A private key; wiped from memory when it goes.
-pub struct PrivateKey(pub(super) Kind);
+pub struct PrivateKey {
+    kind: Kind,
+    // What takes a multiplication on the curve, as long as issuing a certificate otherwise does, once somebody has asked for it.
+    point: OnceLock<Vec<u8>>,
+    signer: OnceLock<Box<p256::ecdsa::SigningKey>>,
+}
 
 pub(super) enum Kind {
     P256(p256::SecretKey),
     P384(p384::SecretKey),
     Ed25519(ed25519_dalek::SigningKey),
     Rsa(Box<RsaPrivateKey>),
+}
+
+impl From<Kind> for PrivateKey {
+    fn from(kind: Kind) -> PrivateKey {
+        PrivateKey { kind, point: OnceLock::new(), signer: OnceLock::new() }
+    }
 }
 
 impl PrivateKey {
@@ -172,7 +186,7 @@ impl PrivateKey {
 
     /// The key that so many uniform bytes give.
     fn of(algorithm: Algorithm, bytes: impl Fn(usize) -> Result<Zeroizing<Vec<u8>>>) -> Result<PrivateKey> {
-        Ok(PrivateKey(match algorithm {
+        Ok(PrivateKey::from(match algorithm {
             Algorithm::EcdsaP256 => Kind::P256(derived::p256(&bytes(48)?)?),
             Algorithm::EcdsaP384 => Kind::P384(derived::p384(&bytes(64)?)?),
             Algorithm::Ed25519 => Kind::Ed25519(derived::ed25519(&bytes(32)?)?),
@@ -184,7 +198,7 @@ impl PrivateKey {
 
     /// The algorithm, as rcgen names it.
     pub(super) fn rcgen(&self) -> &'static rcgen::SignatureAlgorithm {
-        match self.0 {
+        match self.kind {
             Kind::P256(_) => &rcgen::PKCS_ECDSA_P256_SHA256,
             Kind::P384(_) => &rcgen::PKCS_ECDSA_P384_SHA384,
             Kind::Ed25519(_) => &rcgen::PKCS_ED25519,
@@ -195,21 +209,25 @@ impl PrivateKey {
     /// What a certificate's subjectPublicKey holds: for ECDSA the uncompressed point (RFC 5480, 2.2), for Ed25519 the
     /// 32 bytes (RFC 8410, 4), for RSA an RSAPublicKey (RFC 3279, 2.3.1).
     pub(super) fn public_bytes(&self) -> Result<Vec<u8>> {
-        Ok(match &self.0 {
-            Kind::P256(key) => key.public_key().to_sec1_point(false).as_bytes().to_vec(),
+        Ok(match &self.kind {
+            Kind::P256(key) => self.point(key).to_vec(),
             Kind::P384(key) => key.public_key().to_sec1_point(false).as_bytes().to_vec(),
             Kind::Ed25519(key) => key.verifying_key().to_bytes().to_vec(),
             Kind::Rsa(key) => key.to_public_key().to_pkcs1_der().map_err(|_| writing())?.into_vec(),
         })
     }
 
+    fn point(&self, key: &p256::SecretKey) -> &[u8] {
+        self.point.get_or_init(|| key.public_key().to_sec1_point(false).as_bytes().to_vec())
+    }
+
     /// A deterministic signature as a certificate holds it: ECDSA by RFC 6979, RSA by PKCS #1 v1.5.
     pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>> {
         let failed = |_| Error::bug("signing");
-        Ok(match &self.0 {
+        Ok(match &self.kind {
             Kind::P256(key) => {
-                let signature: std::result::Result<p256::ecdsa::DerSignature, _> =
-                    p256::ecdsa::SigningKey::from(key).try_sign(message);
+                let signer = self.signer.get_or_init(|| Box::new(key.into()));
+                let signature: std::result::Result<p256::ecdsa::DerSignature, _> = signer.try_sign(message);
                 signature.map_err(failed)?.to_vec()
             }
             Kind::P384(key) => {
@@ -226,13 +244,13 @@ impl PrivateKey {
 
     /// Whether it can sign what iPXE checks: RSA, and ECDSA on P-256 (since iPXE 2.0).
     pub(super) fn signs_boot_files(&self) -> bool {
-        matches!(self.0, Kind::P256(_) | Kind::Rsa(_))
+        matches!(self.kind, Kind::P256(_) | Kind::Rsa(_))
     }
 
     /// A deterministic signature over what has this SHA-256, as [`PrivateKey::sign`] would make it over the bytes
     /// themselves; of a key that [signs boot files](PrivateKey::signs_boot_files).
     pub(super) fn sign_digest(&self, digest: &Digest) -> Result<Vec<u8>> {
-        match &self.0 {
+        match &self.kind {
             Kind::P256(key) => {
                 let signature: std::result::Result<p256::ecdsa::DerSignature, _> =
                     p256::ecdsa::SigningKey::from(key).sign_prehash(digest.as_bytes());
@@ -247,7 +265,7 @@ impl PrivateKey {
 
     /// Its public half.
     pub fn public(&self) -> Result<PublicKey> {
-        let der = match &self.0 {
+        let der = match &self.kind {
             Kind::P256(key) => key.public_key().to_public_key_der(),
             Kind::P384(key) => key.public_key().to_public_key_der(),
             Kind::Ed25519(key) => key.verifying_key().to_public_key_der(),
@@ -258,7 +276,7 @@ impl PrivateKey {
 
     /// How it is written if nobody says.
     pub fn usual_encoding(&self) -> KeyEncoding {
-        match self.0 {
+        match self.kind {
             Kind::P256(_) | Kind::P384(_) => KeyEncoding::Sec1,
             Kind::Ed25519(_) => KeyEncoding::Pkcs8,
             Kind::Rsa(_) => KeyEncoding::Pkcs1,
@@ -269,8 +287,8 @@ impl PrivateKey {
     pub fn pem(&self, encoding: KeyEncoding) -> Result<Zeroizing<String>> {
         use KeyEncoding::{Pkcs1, Pkcs8, Sec1};
         let wrong = |kind: &str, has: &str| Error::usage(format!("{kind} is not written so")).advise(has);
-        match (&self.0, encoding) {
-            (Kind::P256(key), Sec1) => key.to_sec1_pem(LineEnding::LF).map_err(|_| writing()),
+        match (&self.kind, encoding) {
+            (Kind::P256(key), Sec1) => p256_pem(key, self.point(key)),
             (Kind::P384(key), Sec1) => key.to_sec1_pem(LineEnding::LF).map_err(|_| writing()),
             (Kind::Rsa(key), Pkcs1) => key.to_pkcs1_pem(LineEnding::LF).map_err(|_| writing()),
             (Kind::P256(key), Pkcs8) => key.to_pkcs8_pem(LineEnding::LF).map_err(|_| writing()),
@@ -285,7 +303,7 @@ impl PrivateKey {
 
     /// The bits of an RSA key's modulus.
     pub(super) fn rsa_bits(&self) -> Option<u32> {
-        match &self.0 {
+        match &self.kind {
             Kind::Rsa(key) => Some(key.n().bits()),
             _ => None,
         }
@@ -299,6 +317,15 @@ pub(super) fn rsa_kind(key: RsaPrivateKey) -> Kind {
 
 fn writing() -> Error {
     Error::bug("writing a key")
+}
+
+/// As `to_sec1_pem` writes it, which makes the public point anew.
+fn p256_pem(key: &p256::SecretKey, point: &[u8]) -> Result<Zeroizing<String>> {
+    let private = Zeroizing::new(key.to_bytes());
+    let parameters = Some(sec1::EcParameters::NamedCurve(P256));
+    let key = sec1::EcPrivateKey { private_key: &private, parameters, public_key: Some(point) };
+    let der = Zeroizing::new(key.to_der().map_err(|_| writing())?);
+    der::pem::encode_string("EC PRIVATE KEY", LineEnding::LF, &der).map(Zeroizing::new).map_err(|_| writing())
 }
 
 /// Version 1 of PKCS #8, without the public key: OpenSSL 3.0 does not read version 2.

@@ -36,7 +36,7 @@ impl PrivateKey {
                 Err(Error::usage(message).advise("give a file with a PRIVATE KEY, EC PRIVATE KEY or RSA PRIVATE KEY"))
             }
         }?;
-        let key = PrivateKey(kind);
+        let key = PrivateKey::from(kind);
         match key.rsa_bits() {
             Some(bits) if !RSA_BITS.contains(&bits) => Err(rsa_size(bits)),
             _ => Ok(key),
@@ -77,7 +77,7 @@ fn sec1(der: &[u8]) -> Result<Kind> {
     Err(if curve.is_some_and(|curve| [P256, P384].contains(&curve)) { damaged() } else { other_kind() })
 }
 
-const P256: der::asn1::ObjectIdentifier = der::asn1::ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+pub(super) const P256: der::asn1::ObjectIdentifier = der::asn1::ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
 const P384: der::asn1::ObjectIdentifier = der::asn1::ObjectIdentifier::new_unwrap("1.3.132.0.34");
 const EC: der::asn1::ObjectIdentifier = der::asn1::ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const RSA: der::asn1::ObjectIdentifier = der::asn1::ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");

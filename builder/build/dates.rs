@@ -1,6 +1,8 @@
 //! The certificates of a plan, and whether they are valid when they will be used: asked before a byte is written. What
 //! comes from a source is not judged, here or by `verify`: a distribution's roots are the distribution's to renew.
 
+use std::collections::BTreeSet;
+
 use super::plan::{NodePlan, Plan};
 use crate::error::{Error, Faults, Result};
 use crate::pki::{Held, Term};
@@ -24,7 +26,24 @@ pub fn for_people(plan: &Plan) -> impl Iterator<Item = Held> {
 /// first place.
 pub fn check(plan: &Plan, term: &Term) -> Result<()> {
     let mut wrong: Vec<Wrong> = Vec::new();
-    for held in certificates(plan) {
+    // What nodes share is looked at once, if nothing is wrong with it.
+    let mut fine = BTreeSet::new();
+    let on_nodes = plan.nodes.iter().flat_map(|node| contents(node).map(move |(path, content)| (node, path, content)));
+    let on_nodes = on_nodes.flat_map(|(node, path, content)| {
+        let Content::Inline(bytes) = content else { return Vec::new() };
+        if fine.contains(&content.digest()) {
+            return Vec::new();
+        }
+        let all = Held::all(Some(&node.name), &path.to_string(), bytes);
+        let is_wrong =
+            |held: &Held| held.certificate.as_ref().is_ok_and(|certificate| term.check(certificate).is_err());
+        if !all.iter().any(is_wrong) {
+            fine.insert(content.digest());
+            return Vec::new();
+        }
+        all
+    });
+    for held in on_nodes.chain(for_people(plan)) {
         let Ok(certificate) = &held.certificate else { continue };
         let Err(error) = term.check(certificate) else { continue };
         match wrong.iter_mut().find(|known| known.held.certificate.as_ref() == Ok(certificate)) {
@@ -62,8 +81,15 @@ impl Wrong {
 
 /// The files of a node whose bytes are there.
 fn files(node: &NodePlan) -> impl Iterator<Item = (&TreePath, &[u8])> {
+    contents(node).filter_map(|(path, content)| match content {
+        Content::Inline(bytes) => Some((path, &bytes[..])),
+        Content::Blob { .. } => None,
+    })
+}
+
+fn contents(node: &NodePlan) -> impl Iterator<Item = (&TreePath, &Content)> {
     node.tree.iter().filter_map(|(path, entry)| match &entry.node {
-        Node::File(Content::Inline(bytes)) => Some((path, &bytes[..])),
+        Node::File(content @ Content::Inline(_)) => Some((path, content)),
         _ => None,
     })
 }

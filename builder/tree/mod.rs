@@ -8,7 +8,7 @@ pub mod path;
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use zeroize::Zeroizing;
 
@@ -22,7 +22,7 @@ pub use path::TreePath;
 #[derive(Clone, PartialEq, Eq)]
 pub enum Content {
     /// Small and made by us: kept in memory, wiped when dropped.
-    Inline(Arc<Zeroizing<Vec<u8>>>),
+    Inline(Arc<Inline>),
     /// In a [`Blobs`].
     Blob {
         /// SHA-256 of the bytes.
@@ -35,7 +35,7 @@ pub enum Content {
 impl Content {
     /// These bytes.
     pub fn inline(bytes: impl Into<Vec<u8>>) -> Content {
-        Content::Inline(Arc::new(Zeroizing::new(bytes.into())))
+        Content::Inline(Arc::new(Inline { bytes: Zeroizing::new(bytes.into()), digest: OnceLock::new() }))
     }
 
     /// The number of bytes.
@@ -49,7 +49,7 @@ impl Content {
     /// The SHA-256 of the bytes.
     pub fn digest(&self) -> Digest {
         match self {
-            Content::Inline(bytes) => Digest::of(bytes),
+            Content::Inline(bytes) => bytes.digest(),
             Content::Blob { digest, .. } => *digest,
         }
     }
@@ -62,6 +62,34 @@ impl Content {
         }
     }
 }
+
+/// Bytes in memory, and their digest once somebody has asked for it.
+pub struct Inline {
+    bytes: Zeroizing<Vec<u8>>,
+    digest: OnceLock<Digest>,
+}
+
+impl Inline {
+    fn digest(&self) -> Digest {
+        *self.digest.get_or_init(|| Digest::of(&self.bytes))
+    }
+}
+
+impl std::ops::Deref for Inline {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl PartialEq for Inline {
+    fn eq(&self, other: &Inline) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Inline {}
 
 /// Never prints the bytes: they may be a key.
 impl std::fmt::Debug for Content {

@@ -19,7 +19,9 @@ impl<'a> Text<'a> {
 
     /// Whether these bytes are somewhere.
     pub fn holds(self, text: &str) -> bool {
-        self.0.windows(text.len()).any(|window| window == text.as_bytes())
+        let (text, bytes) = (text.as_bytes(), self.0);
+        let mut starts = bytes.iter().enumerate().filter(|(_, byte)| Some(*byte) == text.first());
+        starts.any(|(at, _)| bytes[at..].starts_with(text))
     }
 
     /// Whether a word starts here: what stands before is no part of one.

@@ -3,7 +3,7 @@
 //! Tables are merged key by key. `nodes` are merged by name. Everything else is replaced whole by the later one.
 //! `false` in the place of a source, a flag, a kernel parameter or a node removes it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -220,18 +220,27 @@ fn merge_nodes(nodes: &mut Vec<(String, Value)>, declared: &Value, faults: &mut 
             return faults.push(error.at(&declared.place));
         }
     };
-    let mut seen = BTreeSet::new();
+    let index = |nodes: &[(String, Value)]| -> BTreeMap<String, usize> {
+        nodes.iter().enumerate().map(|(at, (name, _))| (name.clone(), at)).collect()
+    };
+    let (mut seen, mut known) = (BTreeSet::new(), index(nodes));
     for (name, node) in given {
         if !seen.insert(name.clone()) && !name.is_empty() {
             faults.push(Error::usage(format!("the node `{name}` is given twice")).at(&node.place));
         }
         // A node without a name is kept apart; it is told to have none when it is read.
-        let old = nodes.iter().position(|(other, _)| *other == name && !name.is_empty());
+        let old = known.get(&name).copied().filter(|_| !name.is_empty());
         match (old, node.data == Data::Boolean(false)) {
-            (Some(index), true) => drop(nodes.remove(index)),
-            (Some(index), false) => nodes[index].1 = merge(&nodes[index].1, &node),
+            (Some(at), true) => {
+                nodes.remove(at);
+                known = index(nodes);
+            }
+            (Some(at), false) => nodes[at].1 = merge(&nodes[at].1, &node),
             (None, true) => faults.push(Error::usage(format!("there is no node `{name}` to remove")).at(&node.place)),
-            (None, false) => nodes.push((name, node)),
+            (None, false) => {
+                known.insert(name.clone(), nodes.len());
+                nodes.push((name, node));
+            }
         }
     }
 }

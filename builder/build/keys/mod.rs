@@ -49,8 +49,8 @@ pub struct Keys<'a> {
     // What was made in the cluster's scope: every node gets the same.
     shared_certificates: BTreeMap<String, Issued>,
     shared_pairs: BTreeMap<String, KeyPair>,
-    // What was asked for on which node.
-    once: BTreeSet<(&'static str, String, String)>,
+    // What was asked for on the node that is asking now.
+    once: (String, BTreeSet<(&'static str, String)>),
     // Serial numbers that were asked for, with their authority: each is one certificate's.
     serials: BTreeSet<(String, Serial)>,
     // Every name that a key was made for, to find a generation that is for nothing.
@@ -85,7 +85,7 @@ impl<'a> Keys<'a> {
             shared: BTreeMap::new(),
             shared_certificates: BTreeMap::new(),
             shared_pairs: BTreeMap::new(),
-            once: BTreeSet::new(),
+            once: Default::default(),
             serials: BTreeSet::new(),
             names: BTreeSet::new(),
             proven: Proven::default(),
@@ -156,7 +156,10 @@ impl<'a> Keys<'a> {
         request: &impl std::fmt::Debug,
     ) -> Result<()> {
         check_name(what, name)?;
-        if !self.once.insert((what, node.to_owned(), name.value.clone())) {
+        if self.once.0 != node {
+            self.once = (node.to_owned(), BTreeSet::new());
+        }
+        if !self.once.1.insert((what, name.value.clone())) {
             let message = format!("the {what} `{}` is declared twice on node {node}", name.value);
             return Err(Error::usage(message).advise("give one of them another name").at(&name.place));
         }

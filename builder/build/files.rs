@@ -6,6 +6,7 @@ use std::sync::Arc;
 use globset::{GlobBuilder, GlobMatcher};
 use zeroize::Zeroizing;
 
+use super::contents::Contents;
 use super::node::Active;
 use super::place::{Placing, check_mode};
 use super::scopes::FileNames;
@@ -13,7 +14,7 @@ use crate::document::{self, Placed};
 use crate::error::{Error, Faults, Place, Result};
 use crate::overlay::declare::FileDeclaration;
 use crate::overlay::escape::{self, Syntax};
-use crate::overlay::{OverlayContent, OverlayFile, Scope};
+use crate::overlay::{OverlayContent, OverlayFile, Scope, Variants};
 use crate::tree::{Content, Entry, Node, Secrecy, Tree, TreePath};
 
 /// A glob of absolute paths, in which `*` stays within one directory and `**` does not.
@@ -28,12 +29,19 @@ pub fn glob(pattern: &str, place: &Place) -> Result<GlobMatcher> {
 }
 
 /// Puts an overlay's files into the tree.
-pub fn place_files(one: &Active<'_>, names: &FileNames, placing: &mut Placing, faults: &mut Faults) {
-    let globs = one.declared.files.iter().map(|declared| Ok((glob(&declared.path, &declared.place)?, declared)));
+pub fn place_files(
+    one: &Active<'_>,
+    names: &FileNames,
+    (contents, variants): (&Contents, &Variants),
+    placing: &mut Placing,
+    faults: &mut Faults,
+) {
+    let globs =
+        one.declared.files.iter().map(|declared| Ok((contents.glob(&declared.path, &declared.place)?, declared)));
     let globs: Vec<_> = globs.filter_map(|matcher| faults.note(matcher)).collect();
     let scope = names.scope(&one.scope);
     let mut used = vec![false; globs.len()];
-    for file in &one.overlay.files {
+    for (number, file) in one.overlay.files.iter().enumerate() {
         let path = file.path.to_string();
         if one.absent.iter().any(|absent| absent.is_match(&path)) {
             continue;
@@ -42,7 +50,18 @@ pub fn place_files(one: &Active<'_>, names: &FileNames, placing: &mut Placing, f
         let matching: Vec<usize> = matching.map(|(index, _)| index).collect();
         matching.iter().for_each(|index| used[*index] = true);
         let declared = matching.last().map(|index| globs[*index].1);
-        let Some(entry) = faults.note(file_entry(one, file, declared, &scope, names)) else { continue };
+        let format = declared.and_then(|declared| declared.format.as_ref()).map(|format| format.value.clone());
+        let is_secret = declared.is_some_and(|declared| declared.secret);
+        let content = || match &file.content {
+            OverlayContent::Template { source, .. } => {
+                render_file(file, source, declared, &scope, names, is_secret).map(Content::inline)
+            }
+            OverlayContent::File { bytes, .. } => Ok(Content::inline(bytes.clone())),
+            OverlayContent::Symlink(_) | OverlayContent::Directory => Ok(Content::inline([])),
+        };
+        let content = contents.rendered.get((one.number, number, format), variants, |_| true, content);
+        let entry = content.and_then(|content| file_entry(one, file, declared, content));
+        let Some(entry) = faults.note(entry) else { continue };
         let start = Place { file: file.file.as_str().into(), line: 1, column: 1 };
         let overrides = one.overlay.overrides() || declared.is_some_and(|declared| declared.overrides);
         let vouched = declared.is_some_and(|declared| declared.not_secret.is_some());
@@ -65,17 +84,14 @@ fn file_entry(
     one: &Active<'_>,
     file: &OverlayFile,
     declared: Option<&Placed<FileDeclaration>>,
-    scope: &Arc<Scope>,
-    names: &FileNames,
+    content: Content,
 ) -> Result<Entry> {
     let is_secret = declared.is_some_and(|declared| declared.secret);
     let (node, executable) = match &file.content {
         OverlayContent::Directory => (Node::Directory, false),
         OverlayContent::Symlink(target) => (Node::Symlink(target.clone()), false),
-        OverlayContent::File { bytes, executable } => (Node::File(Content::inline(bytes.clone())), *executable),
-        OverlayContent::Template { source, executable } => {
-            let text = render_file(file, source, declared, scope, names, is_secret)?;
-            (Node::File(Content::inline(text)), *executable)
+        OverlayContent::File { executable, .. } | OverlayContent::Template { executable, .. } => {
+            (Node::File(content), *executable)
         }
     };
     let mut entry = Entry::new(node, format!("overlay {}: {}", one.overlay.name, file.origin()));
@@ -103,22 +119,33 @@ fn file_entry(
     Ok(entry)
 }
 
-/// Refuses a file that must be the same on all nodes and is not; `seen` is what it was on the first.
-pub fn check_same(
-    one: &Active<'_>,
-    (node, tree): (&str, &Tree),
-    seen: &mut BTreeMap<TreePath, (String, Content)>,
-    faults: &mut Faults,
-) {
+/// A file that must be the same on all nodes, and where that is said.
+pub struct Same {
+    path: TreePath,
+    content: Content,
+    place: Place,
+}
+
+/// The files that an overlay wants to be the same on all nodes.
+pub fn same_files(one: &Active<'_>, tree: &Tree, contents: &Contents, faults: &mut Faults) -> Vec<Same> {
+    let mut all = Vec::new();
     for declared in one.declared.files.iter().filter(|declared| declared.same) {
-        let Some(glob) = faults.note(glob(&declared.path, &declared.place)) else { continue };
+        let Some(glob) = faults.note(contents.glob(&declared.path, &declared.place)) else { continue };
         for (path, entry) in tree.iter().filter(|(path, _)| glob.is_match(path.to_string())) {
             let Node::File(content) = &entry.node else { continue };
-            let (first, same) = seen.entry(path.clone()).or_insert_with(|| (node.to_owned(), content.clone()));
-            if same != content {
-                let message = format!("{path} must be the same on all nodes, and {first} and {node} have others");
-                faults.push(Error::usage(message).advise("take what is of one node out of it").at(&declared.place));
-            }
+            all.push(Same { path: path.clone(), content: content.clone(), place: declared.place.clone() });
+        }
+    }
+    all
+}
+
+/// Refuses a file that must be the same on all nodes and is not; `seen` is what it was on the first.
+pub fn check_same(node: &str, same: Vec<Same>, seen: &mut BTreeMap<TreePath, (String, Content)>, faults: &mut Faults) {
+    for Same { path, content, place } in same {
+        let (first, known) = seen.entry(path.clone()).or_insert_with(|| (node.to_owned(), content.clone()));
+        if *known != content {
+            let message = format!("{path} must be the same on all nodes, and {first} and {node} have others");
+            faults.push(Error::usage(message).advise("take what is of one node out of it").at(&place));
         }
     }
 }

@@ -8,6 +8,7 @@
 
 pub mod base;
 mod boot;
+mod contents;
 mod credentials;
 pub mod dates;
 mod files;
@@ -20,6 +21,7 @@ pub mod layers;
 pub mod leak;
 mod node;
 pub mod pack;
+mod parallel;
 mod pieces;
 pub mod place;
 mod placements;
@@ -33,7 +35,6 @@ mod settings;
 mod sight;
 pub mod sources;
 mod talk;
-mod workers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -7,38 +7,51 @@ use globset::GlobMatcher;
 use zeroize::Zeroizing;
 
 use super::base::Knowledge;
+use super::contents::Contents;
 use super::credentials::Credentials;
-use super::files::{check_same, glob, place_directories, place_files};
+use super::files::{Same, check_same, glob, place_directories, place_files, same_files};
 use super::images::NodeImage;
-use super::keys::Keys;
+use super::keys::{Generational, Keys};
 use super::leak::known::Known;
 use super::place::Placing;
 use super::placements::Placements;
 use super::plan::{NodePlan, Pending};
-use super::scopes::{FileNames, NodeScopes};
+use super::scopes::{FileNames, NodeScopes, Shared};
 use super::settings::Settings;
 use super::sources::{self, Installed, PlannedSource};
 use super::talk::{self, Talk};
 use crate::document::{self, Data, Placed, Table, Value};
 use crate::error::{Error, Faults, Result};
 use crate::overlay::declare::{Declarations, Provision, SourceDeclaration};
-use crate::overlay::{Overlay, Scope, units};
+use crate::overlay::{Overlay, Remembered, Scope, units};
 use crate::profile::lock::{Locked, Wanted};
-use crate::profile::{Node as Machine, Profile};
+use crate::profile::{Lock, Node as Machine, Profile};
 use crate::tree::{Content, Entry, Node, Tree, TreePath};
 
-/// What nodes are resolved from, and what is gathered from all of them.
-pub struct Resolving<'a, 'k> {
+/// What nodes are resolved from.
+pub struct Ground<'a> {
     /// The profile.
     pub profile: &'a Profile,
     /// Its overlays, in its order.
     pub overlays: &'a [Overlay],
+    /// What the lock has.
+    pub lock: Option<&'a Lock>,
+    /// Whether there is a seed.
+    pub keyed: bool,
+    /// What nodes share.
+    pub shared: Shared,
+    /// What overlays declare, by their numbers, where it is the same on several nodes.
+    pub declared: Remembered<usize, Said>,
+    /// What files hold that are the same on several nodes.
+    pub contents: Arc<Contents>,
+}
+
+/// What is gathered from all nodes, one after the other in the order of the profile.
+pub struct Gathering<'a, 'k> {
     /// The keys.
     pub keys: &'a mut Keys<'k>,
     /// What the profile places on nodes.
     pub placements: &'a mut Placements,
-    /// What the lock has of a source.
-    pub locked: &'a dyn Fn(&Wanted) -> Option<&'a Locked>,
     /// Every source that a node wants.
     pub sources: &'a mut BTreeMap<Wanted, PlannedSource>,
     /// Files for people.
@@ -51,58 +64,122 @@ pub struct Resolving<'a, 'k> {
     pub known: &'a mut Known,
 }
 
+/// A node before its credentials are placed.
+pub struct Prepared<'a> {
+    node: &'a Machine,
+    base: Knowledge,
+    scopes: NodeScopes,
+    active: Vec<Active<'a>>,
+    settings: Settings,
+    placing: Placing,
+    sources: Vec<NodeSource>,
+    images: Vec<NodeImage>,
+    faults: Faults,
+    // Those of its sources, which are told behind those of its credentials.
+    more: Faults,
+}
+
+impl Prepared<'_> {
+    /// The node's name.
+    pub fn name(&self) -> &str {
+        &self.node.name
+    }
+}
+
+/// What a node tells beside its plan.
+pub struct Told {
+    sources: Vec<(Wanted, PlannedSource)>,
+    asked: BTreeSet<String>,
+    same: Vec<Same>,
+}
+
 /// An overlay that is active on a node, its declarations rendered.
 pub struct Active<'a> {
     /// The overlay.
     pub overlay: &'a Overlay,
     /// What its templates see.
     pub scope: Arc<Scope>,
+    /// Its number among the profile's.
+    pub number: usize,
     rendered: Value,
     /// What it declares for the node.
-    pub declared: Declarations,
+    pub declared: Arc<Declarations>,
     /// Globs of files that do not exist on this node.
-    pub absent: Vec<GlobMatcher>,
+    pub absent: Arc<[GlobMatcher]>,
 }
 
-impl<'a> Resolving<'a, '_> {
-    /// Resolves one node.
-    pub fn resolve(&mut self, node: &Machine, base: Knowledge) -> Result<NodePlan> {
-        let scopes = NodeScopes::new(self.profile, self.overlays, node, &base)?;
-        let active = self.activate(&scopes)?;
-        let mut faults = Faults::new();
-        let settings = settings(self.profile, &active, &scopes, &mut faults);
-        let mut placing = Placing::new(self.profile.declared.cluster.usr_merge);
+/// An overlay's declarations, rendered.
+#[derive(Clone)]
+pub struct Said {
+    rendered: Value,
+    declared: Arc<Declarations>,
+    absent: Arc<[GlobMatcher]>,
+}
+
+impl Gathering<'_, '_> {
+    /// Places a node's credentials; the secrets that its templates may use.
+    pub fn place(&mut self, prepared: &mut Prepared<'_>) -> BTreeMap<String, Generational> {
         let credentials = Credentials {
-            node: &node.name,
+            node: &prepared.node.name,
             keys: self.keys,
             placements: self.placements,
             admin: self.admin,
-            placing: &mut placing,
+            placing: &mut prepared.placing,
         };
-        let secrets = credentials.place(&active, &mut faults);
+        let secrets = credentials.place(&prepared.active, &mut prepared.faults);
         for (name, generations) in &secrets {
             generations.iter().for_each(|(_, value)| self.known.add(&format!("the secret `{name}`"), value));
         }
-        let sources = self.node_sources(node, &scopes, &active, &mut faults);
-        let images = images(&sources, self.locked, &mut faults);
-        let mut names = FileNames::new(settings, secrets, self.keys.present(), &images);
+        secrets
+    }
+
+    /// Takes up what a node told.
+    pub fn take(&mut self, node: &str, told: Told, faults: &mut Faults) {
+        self.asked.extend(told.asked);
+        for (wanted, source) in told.sources {
+            match self.sources.get_mut(&wanted) {
+                Some(known) => known.join(source),
+                None => drop(self.sources.insert(wanted, source)),
+            }
+        }
+        check_same(node, told.same, self.same, faults);
+    }
+}
+
+impl<'a> Ground<'a> {
+    /// What a node is as far as it depends on no other.
+    pub fn prepare(&self, number: usize, node: &'a Machine, base: Knowledge) -> Result<Prepared<'a>> {
+        let scopes = NodeScopes::new(&self.shared, self.profile, self.overlays, (number, node), &base)?;
+        let active = self.activate(&scopes)?;
+        let (mut faults, mut more) = (Faults::new(), Faults::new());
+        let settings = settings(self.profile, &active, &scopes, &mut faults);
+        let placing = Placing::new(self.profile.declared.cluster.usr_merge, self.contents.clone());
+        let sources = self.node_sources(node, &scopes, &active, &mut more);
+        let images = images(&sources, &|wanted| self.locked(wanted), &mut more);
+        Ok(Prepared { node, base, scopes, active, settings, placing, sources, images, faults, more })
+    }
+
+    /// The node, when its credentials are placed.
+    pub fn finish(&self, prepared: Prepared<'a>, secrets: BTreeMap<String, Generational>) -> (Result<NodePlan>, Told) {
+        let Prepared { node, base, scopes, active, settings, mut placing, sources, images, mut faults, more } =
+            prepared;
+        faults.append(more);
+        let mut names = FileNames::new(settings, secrets, self.keyed, &images);
         for one in &active {
             placing.for_guard(one.declared.guard);
-            place_files(one, &names, &mut placing, &mut faults);
+            place_files(one, &names, (&self.contents, &scopes.variants), &mut placing, &mut faults);
             place_directories(one, &mut placing, &mut faults);
         }
         placing.for_guard(false);
-        self.asked.extend(names.see(placing.tree()));
+        let asked = names.see(placing.tree());
         let talk = Talk::of(&active, &names, &mut faults);
-        let pending = self.place_sources(sources, &mut placing, &mut faults);
+        let (pending, sources) = self.place_sources(sources, &mut placing, &mut faults);
         for one in &active {
             placing.for_guard(one.declared.guard);
             place_units(one, &mut placing, &mut faults);
         }
-        let (tree, places) = self.finish(placing, &base, &mut faults);
-        for one in &active {
-            check_same(one, (&node.name, &tree), self.same, &mut faults);
-        }
+        let (tree, places) = self.tree(placing, &base, &mut faults);
+        let same = active.iter().flat_map(|one| same_files(one, &tree, &self.contents, &mut faults)).collect();
         let mut roles = node.declared.roles.clone();
         roles.sort();
         let plan = NodePlan {
@@ -125,11 +202,15 @@ impl<'a> Resolving<'a, '_> {
             addresses: addresses(node),
             base,
         };
-        faults.finish(plan)
+        (faults.finish(plan), Told { sources, asked, same })
+    }
+
+    fn locked(&self, wanted: &Wanted) -> Option<&'a Locked> {
+        self.lock?.sources.get(wanted)
     }
 
     /// The finished tree, which can be laid on the base.
-    fn finish(
+    fn tree(
         &self,
         placing: Placing,
         base: &Knowledge,
@@ -148,10 +229,14 @@ impl<'a> Resolving<'a, '_> {
         let mut faults = Faults::new();
         let mut active = Vec::new();
         let replaced = replaced_flags(self.profile);
-        for (overlay, scope) in self.overlays.iter().zip(&scopes.overlays) {
+        for (number, (overlay, scope)) in self.overlays.iter().zip(&scopes.overlays).enumerate() {
             let holds = overlay.declarations.get("when").map_or(Ok(true), |when| scope.holds(when));
             if faults.note(holds) == Some(true) {
-                active.extend(faults.note(activate(overlay, scope, &replaced)));
+                let said = self.declared.get(number, &scopes.variants, |_| true, || say(overlay, scope, &replaced));
+                active.extend(faults.note(said).map(|Said { rendered, declared, absent }| {
+                    let scope = scope.clone();
+                    Active { overlay, scope, number, rendered, declared, absent }
+                }));
             }
         }
         faults.finish(active)
@@ -184,11 +269,16 @@ impl<'a> Resolving<'a, '_> {
         found
     }
 
-    /// Places what sources bring, as far as they are locked; what is not locked yet.
-    fn place_sources(&mut self, sources: Vec<NodeSource>, placing: &mut Placing, faults: &mut Faults) -> Vec<Pending> {
-        let mut pending = Vec::new();
+    /// Places what sources bring, as far as they are locked; what is not locked yet, and the sources.
+    fn place_sources(
+        &self,
+        sources: Vec<NodeSource>,
+        placing: &mut Placing,
+        faults: &mut Faults,
+    ) -> (Vec<Pending>, Vec<(Wanted, PlannedSource)>) {
+        let (mut pending, mut all) = (Vec::new(), Vec::new());
         for NodeSource { wanted, source, installed, overrides } in sources {
-            let locked = (self.locked)(&wanted);
+            let locked = self.locked(&wanted);
             for one in installed {
                 let entries = locked.map(|locked| faults.note(sources::entries(&wanted.name, &one, locked)));
                 let entries = entries.map(Option::unwrap_or_default);
@@ -202,13 +292,10 @@ impl<'a> Resolving<'a, '_> {
                     pending.push(Pending { path: one.to.path, source: wanted.name.clone(), pattern });
                 }
             }
-            match self.sources.get_mut(&wanted) {
-                Some(known) => known.join(source),
-                None => drop(self.sources.insert(wanted, source)),
-            }
+            all.push((wanted, source));
         }
         pending.sort();
-        pending
+        (pending, all)
     }
 }
 
@@ -307,7 +394,7 @@ fn without_flags(declarations: &Value, replaced: &BTreeSet<(&str, &str)>) -> Val
     Value { place: declarations.place.clone(), data: Data::Table(Arc::new(table)) }
 }
 
-fn activate<'a>(overlay: &'a Overlay, scope: &Arc<Scope>, replaced: &BTreeSet<(&str, &str)>) -> Result<Active<'a>> {
+fn say(overlay: &Overlay, scope: &Arc<Scope>, replaced: &BTreeSet<(&str, &str)>) -> Result<Said> {
     let mut faults = Faults::new();
     let declarations =
         without_flags(&without(&overlay.declarations, &[&["vars", "when"], &talk::KEYS[..]].concat()), replaced);
@@ -318,7 +405,7 @@ fn activate<'a>(overlay: &'a Overlay, scope: &Arc<Scope>, replaced: &BTreeSet<(&
         true => faults.note(document::read(&rendered)).unwrap_or_default(),
         false => Declarations::default(),
     };
-    faults.finish(Active { overlay, scope: scope.clone(), rendered, declared, absent })
+    faults.finish(Said { rendered, declared: Arc::new(declared), absent: absent.into() })
 }
 
 fn without(value: &Value, keys: &[&str]) -> Value {

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::layers::NodeLayers;
+use super::parallel::try_map;
 use super::pieces::{self, Kept, Missing};
-use super::workers::side_by_side;
 use crate::archive::{self, Codec, Container, Format, NoPieces, Packing, Parts, Pieces};
 use crate::bundle::{Artifact, Draft};
 use crate::digest::Digest;
@@ -179,7 +179,7 @@ impl<'a> Writing<'a> {
         let (large, small): (Vec<&Job<'_>>, Vec<&Job<'_>>) = distinct.into_values().partition(|job| job.is_large());
         let (threads, each) = self.share(jobs);
         let mut artifacts = self.large(&large, threads, each)?;
-        artifacts.extend(side_by_side(&small, threads, |job| self.write(job, &NoPieces, each))?);
+        artifacts.extend(try_map(threads, small, |job| self.write(job, &NoPieces, each))?);
         artifacts.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(artifacts)
     }
@@ -192,7 +192,7 @@ impl<'a> Writing<'a> {
     }
 
     fn large(self, jobs: &[&'a Job<'a>], threads: usize, each: Means) -> Result<Vec<Artifact>> {
-        let unchanged = side_by_side(jobs, threads, |job| self.unchanged(job))?;
+        let unchanged = try_map(threads, jobs.to_vec(), |job| self.unchanged(job))?;
         let (mut artifacts, mut changed) = (Vec::new(), Vec::new());
         for (job, (key, artifact)) in jobs.iter().zip(unchanged) {
             match artifact {
@@ -205,7 +205,7 @@ impl<'a> Writing<'a> {
             missing.add(job.parts(self.mtime), &self.kept(job), &job.packing(self.mtime, self.means))?;
         }
         missing.press(self.store, self.blobs, threads)?;
-        let written = side_by_side(&changed, threads, |(job, key)| {
+        let written = try_map(threads, changed, |(job, key)| {
             let (kept, packing) = (self.kept(job), job.packing(self.mtime, each));
             let artifact = match self.write(job, &kept, each) {
                 // A piece was damaged, or what it is made of is; who is asked again says which.
@@ -216,7 +216,7 @@ impl<'a> Writing<'a> {
                 written => written?,
             };
             let pin = Pin { digest: artifact.sha256, size: artifact.size };
-            kept.remember_archive(key, &packing, &pin).map(|()| artifact)
+            kept.remember_archive(&key, &packing, &pin).map(|()| artifact)
         });
         artifacts.extend(written?);
         Ok(artifacts)

@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::workers::side_by_side;
+use super::parallel::try_map;
 use crate::archive::{self, Codec, Packing, Part, Parts, Piece, Pieces};
 use crate::digest::{Digest, Hasher};
 use crate::error::Result;
@@ -143,7 +143,7 @@ impl<'t> Missing<'t> {
         let alone = wanted.iter().take_while(holds_up).count();
         let (alone, beside) = wanted.split_at(alone);
         alone.iter().try_for_each(|wanted| wanted.press(store, blobs, threads))?;
-        side_by_side(beside, threads, |wanted| wanted.press(store, blobs, 1)).map(drop)
+        try_map(threads, beside.iter().collect(), |wanted| wanted.press(store, blobs, 1)).map(drop)
     }
 }
 

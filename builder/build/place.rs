@@ -1,10 +1,11 @@
 //! Putting entries into a node's tree: the one way, so that the rules hold for everything.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::leak;
+use super::contents::Contents;
 use crate::error::{Error, Faults, Place, Result};
-use crate::tree::{Content, Entry, Node, Secrecy, Tree, TreePath};
+use crate::tree::{Entry, Node, Secrecy, Tree, TreePath};
 
 /// Directories that are symlinks on a merged machine (Debian since 12, Fedora, systemd's own rule), and where they
 /// point: an archive entry for one of them would destroy the link, and the machine with it.
@@ -21,8 +22,8 @@ const MERGED: [(&str, &str); 6] = [
 const UNSAFE_BITS: u32 = 0o6002;
 
 /// A node's tree as it grows.
-#[derive(Debug)]
 pub struct Placing {
+    contents: Arc<Contents>,
     tree: Tree,
     // Who may be replaced by whom: the place where each path was declared.
     places: BTreeMap<TreePath, Place>,
@@ -32,8 +33,8 @@ pub struct Placing {
 
 impl Placing {
     /// Nothing placed yet. With `usr_merge`, paths below /bin, /lib and so on go where those links lead.
-    pub fn new(usr_merge: bool) -> Placing {
-        Placing { tree: Tree::new(), places: BTreeMap::new(), usr_merge, guard: false }
+    pub fn new(usr_merge: bool, contents: Arc<Contents>) -> Placing {
+        Placing { contents, tree: Tree::new(), places: BTreeMap::new(), usr_merge, guard: false }
     }
 
     /// What is put from now on is of the guard, or is not.
@@ -44,9 +45,7 @@ impl Placing {
     /// Puts an entry at a path; one that is there already and differs is an error unless `overrides`. A public file is
     /// looked into for secrets.
     pub fn put(&mut self, path: &TreePath, entry: Entry, overrides: bool, place: &Place) -> Result<()> {
-        if let (Node::File(Content::Inline(bytes)), Secrecy::Public) = (&entry.node, entry.secrecy) {
-            leak::check(path, &entry, bytes).map_err(|error| error.at(place))?;
-        }
+        self.contents.check(path, &entry).map_err(|error| error.at(place))?;
         self.put_vouched(path, entry, overrides, place)
     }
 
@@ -54,14 +53,15 @@ impl Placing {
     pub fn put_vouched(&mut self, path: &TreePath, mut entry: Entry, overrides: bool, place: &Place) -> Result<()> {
         entry.guard |= self.guard;
         self.check(path, &entry).map_err(|error| error.at(place))?;
-        let path = self.resolve(path)?;
+        let (path, entry) = (self.contents.path(self.resolve(path)?), self.contents.entry(entry));
         if overrides {
             self.tree.replace(path.clone(), entry);
         } else {
             let advice = "say `override = true` in the later overlay if that is meant";
             self.tree.insert(path.clone(), entry).map_err(|error| error.at(place).advise(advice))?;
         }
-        self.places.insert(path, place.clone());
+        let file = self.contents.text(place.file.clone());
+        self.places.insert(path, Place { file, ..*place });
         Ok(())
     }
 
@@ -167,6 +167,11 @@ pub fn check_mode(path: &str, mode: u32, is_directory: bool, reason: Option<&Str
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tree::Content;
+
+    fn placing() -> Placing {
+        Placing::new(true, Arc::default())
+    }
 
     fn place() -> Place {
         Place { file: "overlay.toml".into(), line: 1, column: 1 }
@@ -182,7 +187,7 @@ mod tests {
 
     #[test]
     fn merged_directories_are_followed_and_never_written() {
-        let mut placing = Placing::new(true);
+        let mut placing = placing();
         put(&mut placing, "/lib/systemd/system/a.service", file("a")).unwrap();
         put(&mut placing, "/var/run/x", file("x")).unwrap();
         put(&mut placing, "/library/x", file("x")).unwrap();
@@ -208,7 +213,7 @@ mod tests {
 
     #[test]
     fn secrets_stay_where_they_belong() {
-        let mut placing = Placing::new(true);
+        let mut placing = placing();
         let key = concat!(
             "-----BEGIN EC PRIVATE KEY-----\n",
             "MHcCAQEEIJdPWqwxGDNmFr0RtqZ6cRd0FEgRZhuRYXqX6VTxo0oAoGCCqGSM49\n"
@@ -223,7 +228,7 @@ mod tests {
 
     #[test]
     fn twins_in_case_are_told() {
-        let mut placing = Placing::new(true);
+        let mut placing = placing();
         put(&mut placing, "/usr/bin/Tool", file("a")).unwrap();
         put(&mut placing, "/usr/bin/tool", file("a")).unwrap();
         assert!(placing.finish(false, &usual_directory).unwrap_err().to_string().contains("the case of letters"));

@@ -11,8 +11,10 @@ use super::findings::Met;
 use super::images::NodeImage;
 use super::keys::{Keys, Proven};
 use super::leak::known::Known;
-use super::node;
+use super::node::{Gathering, Ground, Prepared};
+use super::parallel;
 use super::placements::Placements;
+use super::scopes::Shared;
 use super::settings::Probed;
 use super::sources::PlannedSource;
 use crate::digest::Digest;
@@ -21,9 +23,9 @@ use crate::error::{Error, Faults, Place, Result};
 use crate::overlay::declare::{
     AgreeDeclaration, CheckDeclaration, ClientDeclaration, Provision, SchemaDeclaration, ServerDeclaration,
 };
-use crate::overlay::{self, Home, Overlay};
+use crate::overlay::{self, Home, Overlay, Remembered};
 use crate::pki::{Authority, Seed};
-use crate::profile::lock::{Imported, Locked, Parts, Wanted};
+use crate::profile::lock::{Imported, Parts, Wanted};
 use crate::profile::{Arch, Lock, Profile};
 use crate::tree::{Tree, TreePath};
 
@@ -145,22 +147,25 @@ impl Plan {
         let mut placements = Placements::new(profile)?;
         let (mut sources, mut admin) = (bases.sources.clone(), BTreeMap::new());
         let (mut asked, mut same, mut known) = (BTreeSet::new(), BTreeMap::new(), Known::default());
-        let locked = |wanted: &Wanted| -> Option<&Locked> { lock?.sources.get(wanted) };
-        let mut resolving = node::Resolving {
+        let ground = Ground {
             profile,
             overlays: &overlays,
+            lock,
+            keyed: seed.is_some(),
+            shared: Shared::new(profile, &overlays),
+            declared: Remembered::default(),
+            contents: Arc::default(),
+        };
+        let gathering = Gathering {
             keys: &mut keys,
             placements: &mut placements,
-            locked: &locked,
             sources: &mut sources,
             admin: &mut admin,
             same: &mut same,
             asked: &mut asked,
             known: &mut known,
         };
-        let nodes = profile.nodes.iter().enumerate();
-        let nodes = nodes.filter_map(|(index, node)| faults.note(resolving.resolve(node, bases.of_node(index))));
-        let nodes: Vec<NodePlan> = nodes.collect();
+        let nodes = resolve_nodes(&ground, gathering, bases, &mut faults);
         if faults.is_empty() {
             check_written(profile, &asked, &mut faults);
         }
@@ -219,6 +224,40 @@ impl Plan {
     pub fn wanted(&self) -> BTreeMap<Wanted, Parts> {
         self.sources.iter().map(|(wanted, source)| (wanted.clone(), source.parts())).collect()
     }
+}
+
+/// So many nodes are on the way at once for each thread: what is only needed to resolve them is gone afterwards.
+const AT_ONCE: usize = 16;
+
+/// All nodes in the order of the profile: on all cores, but for what one node after the other is given or tells.
+fn resolve_nodes<'a>(
+    ground: &Ground<'a>,
+    mut gathering: Gathering<'_, '_>,
+    bases: &Bases,
+    faults: &mut Faults,
+) -> Vec<NodePlan> {
+    let (threads, mut plans) = (parallel::threads(), Vec::new());
+    let nodes: Vec<_> = ground.profile.nodes.iter().enumerate().collect();
+    for some in nodes.chunks(AT_ONCE * threads) {
+        let prepared =
+            parallel::map(threads, some.to_vec(), |(number, node)| ground.prepare(number, node, bases.of_node(number)));
+        let place = |one: Result<Prepared<'a>>| {
+            one.map(|mut one| {
+                let secrets = gathering.place(&mut one);
+                (one, secrets)
+            })
+        };
+        let placed = prepared.into_iter().map(place).collect();
+        let finished = parallel::map(threads, placed, |one: Result<_>| {
+            one.map(|(one, secrets)| (one.name().to_owned(), ground.finish(one, secrets)))
+        });
+        for one in finished {
+            let Some((name, (plan, told))) = faults.note(one) else { continue };
+            plans.extend(faults.note(plan));
+            gathering.take(&name, told, faults);
+        }
+    }
+    plans
 }
 
 /// What a profile sets and no template writes would be lost without a word.

@@ -21,7 +21,9 @@ use super::settings::{Probed, Settings};
 use super::sight;
 use crate::document::{Value, nearest};
 use crate::error::{Error, Fault, Faults, Place, Result};
-use crate::overlay::{Global, Overlay, Scope};
+use crate::overlay::reads::{self, Reads};
+use crate::overlay::scope::SharedValues;
+use crate::overlay::{Global, Overlay, Scope, Sharing, Variants};
 use crate::profile::{Node, Profile, merge};
 use crate::tree::Tree;
 use minijinja::value::{Enumerator, Kwargs, Object, Value as Jinja};
@@ -32,32 +34,82 @@ pub struct NodeScopes {
     pub base: Arc<Scope>,
     /// What each overlay sees, in the profile's order.
     pub overlays: Vec<Arc<Scope>>,
+    /// Which variables each overlay has on the node.
+    pub variants: Variants,
     // `overlays.NAME` refers to scopes that refer to it: it is kept here, and the others hold it weakly.
     _variables: Arc<Variables>,
 }
 
+/// An overlay's names are seen by its declarations, by its file templates, and by its checks: each sees more.
+const KINDS: usize = 3;
+
+/// What the scopes of all nodes share.
+pub struct Shared {
+    values: Arc<SharedValues>,
+    // The variables of each overlay where the node says nothing of them; none if there is something wrong with them.
+    variables: Vec<Option<Value>>,
+}
+
+impl Shared {
+    /// Of these overlays.
+    pub fn new(profile: &Profile, overlays: &[Overlay]) -> Shared {
+        let variables = |overlay| {
+            let mut faults = Faults::new();
+            let variables = variables_of(profile, overlay, None, &mut faults);
+            faults.is_empty().then_some(variables)
+        };
+        Shared { values: Arc::default(), variables: overlays.iter().map(variables).collect() }
+    }
+
+    /// Of each overlay its variables on a node, and a number: 0 if they are those of every node that says nothing of them.
+    fn variables(
+        &self,
+        profile: &Profile,
+        overlays: &[Overlay],
+        (number, node): (usize, &Node),
+        faults: &mut Faults,
+    ) -> Vec<(usize, Value)> {
+        let own = |overlay: &Overlay| node.document.get("vars").is_some_and(|vars| vars.get(&overlay.name).is_some());
+        let usual = overlays.iter().zip(&self.variables);
+        let of = |(overlay, usual): (&Overlay, &Option<Value>)| match usual {
+            Some(usual) if !own(overlay) => (0, usual.clone()),
+            _ => (number + 1, variables_of(profile, overlay, Some(node), faults)),
+        };
+        usual.map(of).collect()
+    }
+}
+
 impl NodeScopes {
-    /// The scopes of a node, for all overlays of the profile.
-    pub fn new(profile: &Profile, overlays: &[Overlay], node: &Node, on: &Knowledge) -> Result<NodeScopes> {
+    /// The scopes of a node with its number, for all overlays of the profile.
+    pub fn new(
+        shared: &Shared,
+        profile: &Profile,
+        overlays: &[Overlay],
+        (number, node): (usize, &Node),
+        on: &Knowledge,
+    ) -> Result<NodeScopes> {
+        let mut faults = Faults::new();
+        let all = shared.variables(profile, overlays, (number, node), &mut faults);
+        let variants: Variants = all.iter().map(|(variant, _)| *variant).collect();
+        let sharing = |names| Sharing { values: shared.values.clone(), names, variants: variants.clone() };
         let variables = Arc::new(Variables(OnceLock::new()));
         let object = Jinja::from_object(OverlaysObject(Arc::downgrade(&variables)));
         let mut names = BTreeMap::from([
             ("node".to_owned(), Global::Ready(node.object.clone())),
-            ("overlays".to_owned(), Global::Ready(object)),
+            ("overlays".to_owned(), Global::Noting(object)),
         ]);
         names.extend(base_names(on).map(|base| ("base".to_owned(), Global::Ready(base))));
-        let base = profile.scope.child(names);
-        let mut faults = Faults::new();
+        let base = profile.scope.sharing_child(names, Reads::NODE, Some(sharing(KINDS * overlays.len())));
         let (mut scopes, mut named) = (Vec::new(), BTreeMap::new());
-        for overlay in overlays {
-            let vars = variables_of(profile, overlay, node, &mut faults);
-            let scope = base.child(BTreeMap::from([("vars".to_owned(), Global::Document(vars))]));
-            named.extend(scope.get("vars").map(|vars| (overlay.name.clone(), vars)));
+        for (index, (overlay, (_, vars))) in overlays.iter().zip(all).enumerate() {
+            let names = BTreeMap::from([("vars".to_owned(), Global::Document(vars))]);
+            let scope = base.sharing_child(names, Reads::variables(index), Some(sharing(KINDS * index)));
+            named.extend(scope.get("vars").map(|vars| (overlay.name.clone(), (index, vars))));
             scopes.push(scope);
         }
         // Filled once: the map was made a few lines above.
         let _ = variables.0.set(named);
-        faults.finish(NodeScopes { base, overlays: scopes, _variables: variables })
+        faults.finish(NodeScopes { base, overlays: scopes, variants, _variables: variables })
     }
 }
 
@@ -82,14 +134,14 @@ impl Object for Unknown {
     }
 }
 
-/// An overlay's defaults, with what the profile and then the node say over them. A name that the overlay does not have
+/// An overlay's defaults, with what the profile and then the node, if it is for one, say over them. A name that the overlay does not have
 /// is a mistake.
-fn variables_of(profile: &Profile, overlay: &Overlay, node: &Node, faults: &mut Faults) -> Value {
+fn variables_of(profile: &Profile, overlay: &Overlay, node: Option<&Node>, faults: &mut Faults) -> Value {
     let empty = || Value::empty_table(&overlay.declarations.place);
     let defaults = overlay.declarations.get("vars").cloned().unwrap_or_else(empty);
     let known: Vec<&str> = defaults.as_table().into_iter().flat_map(|table| table.keys().map(String::as_str)).collect();
     let mut vars = defaults.clone();
-    for document in [&profile.document, &node.document] {
+    for document in [Some(&profile.document), node.map(|node| &node.document)].into_iter().flatten() {
         let Some(given) = document.get("vars").and_then(|vars| vars.get(&overlay.name)) else { continue };
         for (name, field) in given.as_table().into_iter().flatten() {
             if !known.contains(&name.as_str()) {
@@ -106,7 +158,7 @@ fn variables_of(profile: &Profile, overlay: &Overlay, node: &Node, faults: &mut 
 }
 
 #[derive(Debug)]
-struct Variables(OnceLock<BTreeMap<String, Jinja>>);
+struct Variables(OnceLock<BTreeMap<String, (usize, Jinja)>>);
 
 #[derive(Debug)]
 struct OverlaysObject(Weak<Variables>);
@@ -116,7 +168,9 @@ impl Object for OverlaysObject {
         let variables = self.0.upgrade()?;
         let key = key.as_str()?;
         let named = variables.0.get()?;
-        named.get(key).or_else(|| named.get(&key.replace('_', "-"))).cloned()
+        let (index, vars) = named.get(key).or_else(|| named.get(&key.replace('_', "-")))?;
+        reads::note(Reads::variables(*index));
+        Some(vars.clone())
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
@@ -134,6 +188,8 @@ pub struct FileNames {
     // Where the first flag was written whose value was asked for since the last time that somebody wanted to know.
     flag: Arc<Mutex<Option<Place>>>,
     secrets: Arc<SecretsObject>,
+    // Whether checks see the files now.
+    is_seen: bool,
 }
 
 impl FileNames {
@@ -182,18 +238,22 @@ impl FileNames {
             tracked("sysctl", sysctl),
             tracked("modules", modules),
         ]);
-        FileNames { settings, names, asked, flag, secrets }
+        FileNames { settings, names, asked, flag, secrets, is_seen: false }
     }
 
     /// When all files are placed: what their templates asked for. Checks that come now see the files.
     pub fn see(&mut self, tree: &Tree) -> BTreeSet<String> {
+        self.is_seen = true;
         self.names.extend(sight::functions(tree));
         self.asked()
     }
 
     /// The scope of an overlay's file templates.
     pub fn scope(&self, overlay: &Arc<Scope>) -> Arc<Scope> {
-        overlay.child(self.names.clone())
+        // The same source may mean something else where there are more names.
+        let kind = if self.is_seen { 2 } else { 1 };
+        let sharing = overlay.sharing().map(|sharing| Sharing { names: sharing.names + kind, ..sharing.clone() });
+        overlay.sharing_child(self.names.clone(), Reads::NODE, sharing)
     }
 
     /// Whether a secret was used since the last time that this was asked.

@@ -12,6 +12,7 @@ pub mod credentials;
 pub mod declare;
 pub mod escape;
 pub mod license;
+pub mod reads;
 pub mod schema;
 pub mod scope;
 mod talk;
@@ -29,7 +30,8 @@ use crate::shipped;
 use crate::tree::TreePath;
 
 pub use declare::{Declarations, Mode};
-pub use scope::{Global, Scope};
+pub use reads::{Reads, Remembered, Variants};
+pub use scope::{Global, Scope, Sharing};
 pub use template::Engine;
 
 /// The largest file of an overlay. Overlays hold text; what is larger is a source.

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use minijinja::value::{Enumerator, Object, ObjectExt, Value as Jinja, ValueKind};
 
-use super::bounds::{self, Source};
+use super::bounds::Source;
+use super::reads::{self, Reads, Remembered, Variants, tracked};
 use super::template::Engine;
 use crate::document::{Data, Field, Value, nearest};
 use crate::error::{Error, Faults, Place, Result};
@@ -21,7 +22,23 @@ pub enum Global {
     Document(Value),
     /// A finished value or a function.
     Ready(Jinja),
+    /// As a finished value; that it was asked for is not reading it: it notes itself what is read of it.
+    Noting(Jinja),
 }
+
+/// What scopes of several nodes share: the values that are the same on all of them.
+#[derive(Clone, Debug)]
+pub struct Sharing {
+    /// Where those values are.
+    pub values: Arc<SharedValues>,
+    /// Which names there are: the same source gives the same only where a number is the same.
+    pub names: usize,
+    /// The variables of the scope's node.
+    pub variants: Variants,
+}
+
+/// Values by the names that their source sees and by the source.
+pub type SharedValues = Remembered<(usize, bool, String), Jinja>;
 
 /// The names that a template sees. What a scope lacks it asks its parent for; a value of the parent is rendered among
 /// the parent's names: a cluster's value does not see `node`.
@@ -30,11 +47,15 @@ pub struct Scope {
     engine: Arc<Engine>,
     parent: Option<Arc<Scope>>,
     names: BTreeMap<String, Global>,
-    rendered: Mutex<BTreeMap<String, Jinja>>,
+    // What it is to read one of the names.
+    reads: Reads,
+    sharing: Option<Sharing>,
+    rendered: Mutex<BTreeMap<String, (Jinja, Reads)>>,
     // The nodes of a root, and what templates see of them. The objects refer back to the root, so a root lives as long
     // as the program: there is one.
     nodes: Vec<Value>,
     node_objects: OnceLock<Vec<Jinja>>,
+    all_nodes: OnceLock<Jinja>,
 }
 
 thread_local! {
@@ -47,19 +68,39 @@ impl Scope {
     /// being that node.
     pub fn root(engine: Arc<Engine>, names: BTreeMap<String, Global>, nodes: Vec<Value>) -> Arc<Scope> {
         let (rendered, node_objects) = (Mutex::default(), OnceLock::new());
-        Arc::new(Scope { engine, parent: None, names, rendered, nodes, node_objects })
+        let (reads, sharing, all_nodes) = (Reads::NOTHING, None, OnceLock::new());
+        Arc::new(Scope { engine, parent: None, names, reads, sharing, rendered, nodes, node_objects, all_nodes })
     }
 
     /// A scope that adds names to this one.
     pub fn child(self: &Arc<Scope>, names: BTreeMap<String, Global>) -> Arc<Scope> {
+        self.sharing_child(names, Reads::NOTHING, None)
+    }
+
+    /// As [`Scope::child`], of a scope of a node: to ask for one of the names is to read this, and what reads nothing of the node
+    /// alone is shared.
+    pub fn sharing_child(
+        self: &Arc<Scope>,
+        names: BTreeMap<String, Global>,
+        reads: Reads,
+        sharing: Option<Sharing>,
+    ) -> Arc<Scope> {
         Arc::new(Scope {
             engine: self.engine.clone(),
             parent: Some(self.clone()),
             names,
+            reads,
+            sharing,
             rendered: Mutex::default(),
             nodes: Vec::new(),
             node_objects: OnceLock::new(),
+            all_nodes: OnceLock::new(),
         })
+    }
+
+    /// What it shares with scopes of other nodes.
+    pub fn sharing(&self) -> Option<&Sharing> {
+        self.sharing.as_ref()
     }
 
     /// The nodes of a root, as templates see them, in the order of the document.
@@ -126,7 +167,8 @@ impl Scope {
         let error =
             || Error::usage("`when` takes an expression that is true or false, as a string").at(&condition.place);
         let source = condition.as_str().ok_or_else(error)?;
-        let value = self.evaluate(source).map_err(|error| self.explain(&error, source, &condition.place))?;
+        let value = self.shared(Source::Expression, source);
+        let value = value.map_err(|error| self.explain(&error, source, &condition.place))?;
         match value.kind() {
             ValueKind::Bool => Ok(value.is_true()),
             _ => Err(error()),
@@ -136,8 +178,7 @@ impl Scope {
     /// A file template rendered, its values marked; `file` is how errors name it.
     pub fn render_file(self: &Arc<Scope>, source: &str, file: &str) -> Result<String> {
         let names = || Jinja::from_object(Names(self.clone()));
-        let rendered = bounds::check(source, Source::Text)
-            .and_then(|()| self.engine.files.render_named_str(file, source, names()));
+        let rendered = self.engine.file(file, source).and_then(|template| template.render(names()));
         rendered.map_err(|error| {
             let line = error.line().unwrap_or(1) as u32;
             let column = error
@@ -148,9 +189,22 @@ impl Scope {
         })
     }
 
+    /// What a source gives here, or gave in another node's scope where all that it read is the same.
+    fn shared(self: &Arc<Scope>, kind: Source, source: &str) -> std::result::Result<Jinja, minijinja::Error> {
+        let make = || match kind {
+            Source::Expression => self.evaluate(source),
+            Source::Text => self.text(source),
+        };
+        let Some(Sharing { values, names, variants }) = &self.sharing else { return make() };
+        values.get((*names, kind == Source::Text, source.to_owned()), variants, is_plain, make)
+    }
+
+    fn text(self: &Arc<Scope>, source: &str) -> std::result::Result<Jinja, minijinja::Error> {
+        self.engine.string(source)?.render(Jinja::from_object(Names(self.clone()))).map(Jinja::from)
+    }
+
     fn evaluate(self: &Arc<Scope>, source: &str) -> std::result::Result<Jinja, minijinja::Error> {
-        bounds::check(source, Source::Expression)?;
-        let value = self.engine.strings.compile_expression(source)?.eval(Jinja::from_object(Names(self.clone())))?;
+        let value = self.engine.expression(source)?.eval(Jinja::from_object(Names(self.clone())))?;
         match value.kind() {
             ValueKind::Invalid => Err(minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, value.to_string())),
             ValueKind::Undefined => Err(minijinja::ErrorKind::UndefinedError.into()),
@@ -209,10 +263,7 @@ impl Scope {
 
     fn resolve(self: &Arc<Scope>, value: &Value, path: &str) -> Jinja {
         match &value.data {
-            Data::String(text) if is_template(value) => self.once(text, path, &value.place, |source| {
-                bounds::check(source, Source::Text)?;
-                self.engine.strings.render_str(source, Jinja::from_object(Names(self.clone()))).map(Jinja::from)
-            }),
+            Data::String(text) if is_template(value) => self.once(Source::Text, text, path, &value.place),
             Data::String(text) => Jinja::from(&**text),
             Data::Integer(number) => Jinja::from(*number),
             Data::Float(number) => Jinja::from(*number),
@@ -220,7 +271,7 @@ impl Scope {
             Data::Instant(epoch) => Jinja::from(epoch.to_string()),
             Data::Array(items) => self.resolve_items(items, path),
             Data::Table(_) => match expression(value) {
-                Some(source) => self.once(source, path, &value.place, |source| self.evaluate(source)),
+                Some(source) => self.once(Source::Expression, source, path, &value.place),
                 None => Jinja::from_object(Lazy { scope: self.clone(), value: value.clone(), path: path.to_owned() }),
             },
         }
@@ -239,16 +290,11 @@ impl Scope {
     }
 
     /// Renders one string, once; `path` names it among the names of this scope.
-    fn once(
-        self: &Arc<Scope>,
-        source: &str,
-        path: &str,
-        place: &Place,
-        render: impl FnOnce(&str) -> std::result::Result<Jinja, minijinja::Error>,
-    ) -> Jinja {
+    fn once(self: &Arc<Scope>, kind: Source, source: &str, path: &str, place: &Place) -> Jinja {
         // The same path in two documents (an overlay's declarations, a profile's values) stands at two places.
         let key = format!("{path} {place}");
-        if let Some(done) = self.rendered.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        if let Some((done, reads)) = self.rendered.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            reads::note(*reads);
             return done.clone();
         }
         let this = (Arc::as_ptr(self) as usize, key.clone());
@@ -262,20 +308,28 @@ impl Scope {
             return self.invalid(Error::usage(format!("a value needs itself: {}", round.join(" -> "))).at(place));
         }
         RENDERING.with_borrow_mut(|stack| stack.push(this));
-        let rendered = render(source).map_err(|error| self.explain(&error, source, place));
+        let (rendered, reads) =
+            tracked(|| self.shared(kind, source).map_err(|error| self.explain(&error, source, place)));
         RENDERING.with_borrow_mut(|stack| stack.pop());
         let value = rendered.unwrap_or_else(|error| self.invalid(error));
-        self.rendered.lock().unwrap_or_else(PoisonError::into_inner).insert(key, value.clone());
+        self.rendered.lock().unwrap_or_else(PoisonError::into_inner).insert(key, (value.clone(), reads));
         value
     }
 
     fn name(self: &Arc<Scope>, name: &str) -> Option<Jinja> {
         match self.names.get(name) {
-            Some(Global::Document(value)) => Some(self.resolve(value, name)),
-            Some(Global::Ready(value)) => Some(value.clone()),
+            Some(Global::Document(value)) => {
+                reads::note(self.reads);
+                Some(self.resolve(value, name))
+            }
+            Some(Global::Ready(value)) => {
+                reads::note(self.reads);
+                Some(value.clone())
+            }
+            Some(Global::Noting(value)) => Some(value.clone()),
             None => match &self.parent {
                 Some(parent) => parent.name(name),
-                None => (name == "nodes").then(|| Jinja::from(self.nodes().to_vec())),
+                None => (name == "nodes").then(|| self.all_nodes.get_or_init(|| self.nodes().to_vec().into()).clone()),
             },
         }
     }
@@ -283,6 +337,15 @@ impl Scope {
     fn all_names(&self) -> Vec<String> {
         let above = self.parent.iter().flat_map(|parent| parent.all_names());
         above.chain(self.names.keys().cloned()).collect()
+    }
+}
+
+/// Whether a value is whole: nothing in it is still to be rendered in the scope that it came from.
+fn is_plain(value: &Jinja) -> bool {
+    let is_scalar = |value: &Jinja| matches!(value.kind(), ValueKind::Bool | ValueKind::Number | ValueKind::String);
+    match value.kind() {
+        ValueKind::Seq => value.try_iter().is_ok_and(|mut items| items.all(|item| is_scalar(&item))),
+        _ => is_scalar(value),
     }
 }
 

@@ -7,26 +7,39 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Mutex;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use super::bounds;
+use super::bounds::{self, Source};
 use super::escape::{CLOSE, OPEN};
 use ipnet::IpNet;
 use minijinja::value::{Value, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior, syntax::SyntaxConfig};
+use minijinja::{
+    Environment, Error, ErrorKind, Expression, Output, State, Template, UndefinedBehavior, syntax::SyntaxConfig,
+};
 
 /// How many steps one template may take: a loop over 10,000 nodes is far below, a mistake that never ends is not.
 const FUEL: u64 = 50_000_000;
 
-/// The two template environments.
+/// For strings.
+static STRINGS: LazyLock<Environment<'static>> = LazyLock::new(|| environment(write_plain));
+/// For files.
+static FILES: LazyLock<Environment<'static>> = LazyLock::new(|| environment(write_marked));
+
+/// The two template environments, and what was compiled for them: the same few hundred sources serve every node.
 pub struct Engine {
     /// For strings.
-    pub strings: Environment<'static>,
+    pub strings: &'static Environment<'static>,
     /// For files.
-    pub files: Environment<'static>,
+    pub files: &'static Environment<'static>,
     /// What went wrong in strings that others refer to, by its text: a template error carries text alone.
     pub faults: Mutex<BTreeMap<String, crate::error::Error>>,
+    expressions: Compiled<Expression<'static, 'static>>,
+    texts: Compiled<Template<'static, 'static>>,
+    documents: Compiled<Template<'static, 'static>>,
 }
+
+/// Compiled sources, by the source.
+type Compiled<T> = Mutex<BTreeMap<String, Arc<T>>>;
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -36,15 +49,56 @@ impl std::fmt::Debug for Engine {
 
 impl Default for Engine {
     fn default() -> Engine {
-        let (mut strings, mut files) = (environment(), environment());
-        strings.set_formatter(write_plain);
-        files.set_formatter(write_marked);
-        Engine { strings, files, faults: Mutex::default() }
+        let (expressions, texts, documents) = Default::default();
+        Engine { strings: &STRINGS, files: &FILES, faults: Mutex::default(), expressions, texts, documents }
     }
 }
 
-fn environment() -> Environment<'static> {
+impl Engine {
+    /// An expression, compiled.
+    pub fn expression(&self, source: &str) -> Result<Arc<Expression<'static, 'static>>, Error> {
+        compiled(&self.expressions, source, || {
+            bounds::check(source, Source::Expression)?;
+            self.strings.compile_expression_owned(source.to_owned())
+        })
+    }
+
+    /// A string's template, compiled.
+    pub fn string(&self, source: &str) -> Result<Arc<Template<'static, 'static>>, Error> {
+        compiled(&self.texts, source, || {
+            bounds::check(source, Source::Text)?;
+            self.strings.template_from_str(kept(source))
+        })
+    }
+
+    /// A file's template, compiled; `file` is how errors name it.
+    pub fn file(&self, file: &str, source: &str) -> Result<Arc<Template<'static, 'static>>, Error> {
+        compiled(&self.documents, &format!("{file}\0{source}"), || {
+            bounds::check(source, Source::Text)?;
+            self.files.template_from_named_str(kept(file), kept(source))
+        })
+    }
+}
+
+/// What is in `known`, or is now.
+fn compiled<T>(known: &Compiled<T>, source: &str, compile: impl FnOnce() -> Result<T, Error>) -> Result<Arc<T>, Error> {
+    let lock = || known.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(found) = lock().get(source) {
+        return Ok(found.clone());
+    }
+    let made = Arc::new(compile()?);
+    lock().insert(source.to_owned(), made.clone());
+    Ok(made)
+}
+
+/// A compiled template borrows its source. It is needed as long as the profile, which is as long as the program.
+fn kept(text: &str) -> &'static str {
+    Box::leak(text.into())
+}
+
+fn environment(write: fn(&mut Output<'_>, &mut State<'_, '_>, &Value) -> Result<(), Error>) -> Environment<'static> {
     let mut environment = Environment::new();
+    environment.set_formatter(write);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     environment.set_fuel(Some(FUEL));

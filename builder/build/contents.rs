@@ -1,0 +1,89 @@
+//! What nodes' files hold, are called and come from: kept once however many nodes have it, and looked into once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use globset::GlobMatcher;
+
+use super::files::glob;
+use super::leak;
+use crate::digest::Digest;
+use crate::error::{Place, Result};
+use crate::overlay::Remembered;
+use crate::tree::{Content, Entry, Node, Secrecy, TreePath};
+
+/// What several nodes may have.
+#[derive(Default)]
+pub struct Contents {
+    /// What an overlay's files hold, by the numbers of overlay and file and by the syntax that is declared.
+    pub rendered: Remembered<(usize, usize, Option<String>), Content>,
+    contents: Mutex<BTreeMap<Digest, Content>>,
+    // What was looked into and holds no secret.
+    clean: Mutex<BTreeSet<Digest>>,
+    paths: Mutex<BTreeSet<TreePath>>,
+    texts: Mutex<BTreeSet<Arc<str>>>,
+    globs: Mutex<BTreeMap<String, GlobMatcher>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Contents {
+    /// Refuses a public file's entry if it holds a secret.
+    pub fn check(&self, path: &TreePath, entry: &Entry) -> Result<()> {
+        let (Node::File(content @ Content::Inline(bytes)), Secrecy::Public) = (&entry.node, entry.secrecy) else {
+            return Ok(());
+        };
+        let digest = content.digest();
+        if !lock(&self.clean).contains(&digest) {
+            leak::check(path, entry, bytes)?;
+            lock(&self.clean).insert(digest);
+        }
+        Ok(())
+    }
+
+    /// The same entry, of what is kept already where that is the same.
+    pub fn entry(&self, entry: Entry) -> Entry {
+        let node = match entry.node {
+            Node::File(content @ Content::Inline(_)) => {
+                let digest = content.digest();
+                Node::File(lock(&self.contents).entry(digest).or_insert(content).clone())
+            }
+            node => node,
+        };
+        Entry { node, origin: self.text(entry.origin), ..entry }
+    }
+
+    /// The same text.
+    pub fn text(&self, text: Arc<str>) -> Arc<str> {
+        one(&self.texts, text)
+    }
+
+    /// The same path.
+    pub fn path(&self, path: TreePath) -> TreePath {
+        one(&self.paths, path)
+    }
+
+    /// A glob of absolute paths, compiled.
+    pub fn glob(&self, pattern: &str, place: &Place) -> Result<GlobMatcher> {
+        if let Some(known) = lock(&self.globs).get(pattern) {
+            return Ok(known.clone());
+        }
+        let made = glob(pattern, place)?;
+        lock(&self.globs).insert(pattern.to_owned(), made.clone());
+        Ok(made)
+    }
+}
+
+/// The one of these that is equal, which this is from now on if there was none.
+fn one<T: Ord + Clone>(known: &Mutex<BTreeSet<T>>, new: T) -> T {
+    let mut known = lock(known);
+    match known.get(&new) {
+        Some(known) => known.clone(),
+        None => {
+            known.insert(new.clone());
+            new
+        }
+    }
+}

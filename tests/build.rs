@@ -294,6 +294,36 @@ fn what_each_layer_holds() {
     assert_eq!((&one["mode"], &two["mode"]), (&"0755".into(), &"0644".into()));
 }
 
+/// What two groups have in common may be the same, and be asked for by others.
+#[test]
+fn groups_that_differ_in_who_asked_alone() {
+    let mut profile = String::from("overlays = [\"one\", \"two\"]\n[cluster]\nname = \"prod\"\nversion = \"1.0\"\n");
+    profile += "epoch = 2026-01-01T00:00:00Z\n";
+    for (name, role) in [("a", "one"), ("b", "one"), ("c", "two"), ("d", "two")] {
+        profile += &format!("[[nodes]]\nname = \"{name}\"\nroles = [\"{role}\"]\n");
+    }
+    let project = Project::new(&[
+        ("profiles/p.toml", &profile),
+        ("overlays/one/overlay.toml", "when = \"'one' in node.roles\"\n"),
+        ("overlays/one/root/etc/same", "same\n"),
+        ("overlays/two/overlay.toml", "when = \"'two' in node.roles\"\n"),
+        ("overlays/two/root/etc/same", "same\n"),
+    ]);
+    project.must(&["pki", "init", "profiles/p.toml"]);
+    project.must(&["lock", "profiles/p.toml"]);
+    let release = build(&project, &[]);
+    let manifest: serde_json::Value = serde_json::from_slice(&release["public/manifest.json"]).unwrap();
+    let common = &manifest["nodes"][0]["artifacts"][0];
+    assert!(common.as_str().unwrap().starts_with("public/layers/common-"), "{manifest}");
+    for node in manifest["nodes"].as_array().unwrap() {
+        assert_eq!(&node["artifacts"][0], common, "{node}");
+    }
+    let layer: serde_json::Value =
+        serde_json::from_slice(&release[&common.as_str().unwrap().replace(".cpio.zst", ".json")]).unwrap();
+    let same = layer["files"].as_array().unwrap().iter().find(|file| file["path"] == "/etc/same").unwrap();
+    assert_eq!(same["origin"], "overlay one: overlays/one/root/etc/same");
+}
+
 #[test]
 fn building_one_node_gives_what_building_all_gives() {
     let project = ready();

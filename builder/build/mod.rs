@@ -50,7 +50,7 @@ use crate::pki::{Seed, Term};
 use crate::profile::lock::Staleness;
 use crate::profile::{Lock, Profile};
 use crate::store::{Options, Store};
-use crate::tree::{Audience, Secrecy};
+use crate::tree::{Audience, Secrecy, Tree};
 
 pub use base::{Bases, Layered};
 pub use findings::Met;
@@ -111,7 +111,7 @@ pub fn build(profile: &Profile, lock: &Lock, seed: &Seed, building: &Building<'_
     let chosen: Vec<_> = chosen.filter(|(_, (node, _))| selected.contains(node.name.as_str())).collect();
     let (mut jobs, mut records, mut starts) = (Vec::new(), Vec::new(), Vec::new());
     for (index, (node, layers)) in chosen {
-        let common = common_of(&commons, layers);
+        let common = common_of(&commons, layers)?;
         let mut artifacts = Vec::new();
         for output in &profile.declared.outputs {
             let of_output = pack::jobs(output, &node.name, common.as_deref(), layers)?;
@@ -257,20 +257,28 @@ fn commons(
     for layer in shared {
         if !distinct.values().any(|(_, known)| std::sync::Arc::ptr_eq(known, &layer)) {
             let manifest = manifest(&layer);
-            distinct.insert(format!("layers/common-{}", manifest.id()), (manifest, layer));
+            // Two groups may have the same files from other overlays: that is one layer, with the origins of the first.
+            distinct.entry(format!("layers/common-{}", manifest.id())).or_insert((manifest, layer));
         }
     }
     distinct
 }
 
+/// The name of a node's common layer.
 fn common_of(
     commons: &BTreeMap<String, (CommonManifest, std::sync::Arc<crate::tree::Layer>)>,
     layers: &NodeLayers,
-) -> Option<String> {
-    let common = layers.common.as_ref()?;
-    let found =
-        commons.iter().find(|(_, (_, layer))| std::sync::Arc::ptr_eq(layer, common) || layer.tree == common.tree);
-    found.map(|(name, _)| name.clone())
+) -> Result<Option<String>> {
+    let Some(common) = &layers.common else { return Ok(None) };
+    let is_same = |tree: &Tree| {
+        let mut pairs = tree.iter().zip(common.tree.iter());
+        tree.len() == common.tree.len() && pairs.all(|((a, one), (b, other))| a == b && one.same_on_disk(other))
+    };
+    let found = commons.iter().find(|(_, (_, layer))| std::sync::Arc::ptr_eq(layer, common) || is_same(&layer.tree));
+    match found {
+        Some((name, _)) => Ok(Some(name.clone())),
+        None => Err(Error::bug("a common layer has the name of another one")),
+    }
 }
 
 fn check_jobs(jobs: &[Job<'_>], profile: &Profile) -> Result<()> {
@@ -291,7 +299,7 @@ fn write_node_manifests(
 ) -> Result<()> {
     let mut used = BTreeSet::new();
     for (node, layers) in plan.nodes.iter().zip(layers).filter(|(node, _)| selected.contains(node.name.as_str())) {
-        let common = common_of(commons, layers);
+        let common = common_of(commons, layers)?;
         let own = layers.all().filter(|layer| layer.audience != Audience::Common);
         let files = own.flat_map(|layer| FileRecord::all(&layer.tree, layer.audience)).collect();
         let manifest = NodeManifest {

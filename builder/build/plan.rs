@@ -147,15 +147,9 @@ impl Plan {
         let mut placements = Placements::new(profile)?;
         let (mut sources, mut admin) = (bases.sources.clone(), BTreeMap::new());
         let (mut asked, mut same, mut known) = (BTreeSet::new(), BTreeMap::new(), Known::default());
-        let ground = Ground {
-            profile,
-            overlays: &overlays,
-            lock,
-            keyed: seed.is_some(),
-            shared: Shared::new(profile, &overlays),
-            declared: Remembered::default(),
-            contents: Arc::default(),
-        };
+        let (keyed, shared) = (seed.is_some(), Shared::new(profile, &overlays));
+        let (declared, contents) = (Remembered::default(), Arc::default());
+        let ground = Ground { profile, overlays: &overlays, lock, keyed, shared, declared, contents };
         let gathering = Gathering {
             keys: &mut keys,
             placements: &mut placements,
@@ -187,8 +181,7 @@ impl Plan {
             fingerprint: seed.map(|seed| keys.imports.fingerprint(seed)).transpose()?.flatten(),
         };
         let (met, unmet, authorities) = (keys.findings.met(), keys.findings.unmet(), keys.current_authorities());
-        let (requests, exports, missing, keyed) = (keys.requests, keys.exports, keys.missing, seed.is_some());
-        let proven = keys.proven;
+        let (requests, exports, missing, proven) = (keys.requests, keys.exports, keys.missing, keys.proven);
         faults.finish(Plan {
             overlays,
             nodes,

@@ -21,7 +21,7 @@ pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
         let mounts = machine.plan.tree.iter().map(|(path, _)| path).filter(|path| path.name().ends_with(".mount"));
         for unit in mounts.filter(|path| path.parent().is_some_and(|parent| parent.name() == "system")) {
             let Some(text) = machine.text(unit) else { continue };
-            let settings = read(&text);
+            let settings = read(text);
             let place = settings.iter().find(|setting| setting.section == "Mount" && setting.key == "Where");
             let Some(over) = place.and_then(|setting| setting.value.parse::<TreePath>().ok()) else { continue };
             let below = machine.plan.tree.iter().filter(|(path, _)| **path != over && path.is_beneath(&over));

@@ -54,7 +54,7 @@ impl<'a> Service<'a> {
                 "EnvironmentFile" => {
                     let file = value.trim_start_matches('-').parse::<TreePath>().ok();
                     let text = file.and_then(|file| machine.text(&file)).unwrap_or_default();
-                    from_files.extend(variables(&text));
+                    from_files.extend(variables(text));
                 }
                 _ => {}
             }

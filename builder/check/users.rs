@@ -78,8 +78,8 @@ impl Names {
             let text = || machine.text(path).unwrap_or_default();
             let directory = path.parent();
             match (directory.as_ref().map_or("", TreePath::as_str), path.name()) {
-                ("etc", "passwd") => names.users.extend(Facts::names(&text()).into_keys()),
-                ("etc", "group") => names.groups.extend(Facts::names(&text()).into_keys()),
+                ("etc", "passwd") => names.users.extend(Facts::names(text()).into_keys()),
+                ("etc", "group") => names.groups.extend(Facts::names(text()).into_keys()),
                 (directory, _) if directory.ends_with("/sysusers.d") => text().lines().for_each(|line| names.add(line)),
                 // NAME.user, NAME.group (nss-systemd(8), "Static drop-in JSON user/group records").
                 (directory, name) if directory.ends_with("/userdb") => match name.rsplit_once('.') {

@@ -32,7 +32,8 @@ use mastermold::archive::Format;
 use mastermold::bundle::{Asked, Part, Secrets, identity_comment, verify};
 use mastermold::error::Class;
 use mastermold::sign::{SecretKey, TrustedKey};
-use release::{asked, refused};
+use mastermold::tree::Tree;
+use release::{asked, edit, refused};
 
 #[test]
 fn every_format_split_and_merged() {
@@ -339,4 +340,25 @@ fn what_may_not_be_read() {
         assert!(output.status.success() && text.contains("Permission denied"), "{name}: {text}");
         mode(&release.at(name), usual);
     }
+}
+
+/// Sums alone: files are hashed, and nothing else is asked of them.
+#[test]
+fn sums_alone() {
+    let sums = Asked { sums: true, ..asked() };
+    let packed = |path: &str, tree: &mut Tree| {
+        if path.contains("node.") {
+            edit(tree, "/etc/hostname", |entry| entry.mode = 0o666);
+        }
+    };
+    let release = Draft { packed: Box::new(packed), ..Draft::default() }.release();
+    release.refused(Class::Integrity, "/etc/hostname with mode 0666");
+    let verified = verify(&release.path(), &release.keys(), &sums).unwrap();
+    assert!(verified.files > 5 && (verified.archives, verified.entries, verified.certificates) == (0, 0, 0));
+    let archive = verified.manifest.artifacts.last().unwrap().path.clone();
+    let mut bytes = fs::read(release.at(&archive)).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(release.at(&archive), bytes).unwrap();
+    refused(verify(&release.path(), &release.keys(), &sums), Class::Integrity, &archive);
 }

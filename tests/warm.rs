@@ -1,6 +1,11 @@
 //! A warm build: what was compressed before is not compressed again, and what comes out is what a cold build writes, byte
 //! for byte, whatever changed and whatever happened to the cache and to the release that is in place.
-#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test looks at the disk, and panics")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test looks at the disk, and panics"
+)]
 
 #[path = "support/mod.rs"]
 #[expect(dead_code, reason = "nothing fails here")]
@@ -181,6 +186,25 @@ fn nothing_private_is_kept() {
     // Of the archive with secrets only the two large files are: 4 MiB is what makes one.
     assert_eq!(names.iter().filter(|name| **name == "piece-gzip-6-1").count(), 1);
     assert_eq!(names.iter().filter(|name| **name == "sum-gzip-1").count(), 1);
+}
+
+/// `verify --rebuild` asks whether a release is what its profile makes: what this cache says of it is no answer.
+#[test]
+fn a_rebuild_does_not_believe_the_cache() {
+    let project = project();
+    build(&project, "out", &[]);
+    let (key, release) = (project.beside("sign.key"), project.beside("out/prod/1.0"));
+    let (key, release) = (key.to_str().unwrap(), release.to_str().unwrap());
+    project.must(&["key", "new", key]);
+    project.must(&["sign", release, "--key", key]);
+    let notes = walk(&project.beside("cache/mastermold/notes/piece-zstd-9-1"));
+    let [first, second, ..] = &notes.values().collect::<Vec<_>>()[..] else { panic!("{notes:?}") };
+    let (one, two) = (std::fs::read(first).unwrap(), std::fs::read(second).unwrap());
+    std::fs::write(first, two).unwrap();
+    std::fs::write(second, one).unwrap();
+    let public = key.replace("sign.key", "sign.pub");
+    let verify = ["verify", release, "--key", &public, "--at", "2026-01-01T00:00:00Z", "--rebuild", "profiles/p.toml"];
+    project.must(&verify);
 }
 
 #[test]

@@ -77,6 +77,8 @@ pub struct Building<'a> {
     pub means: Means,
     /// Where sources are.
     pub store: &'a Store,
+    /// Where compressed pieces of archives are kept, and looked for.
+    pub pieces: &'a Store,
     /// How sources are fetched that are not there.
     pub options: &'a Options<'a>,
     /// When the plan's certificates must be valid.
@@ -135,7 +137,7 @@ pub fn build(profile: &Profile, lock: &Lock, seed: &Seed, building: &Building<'_
     let writing = pack::Writing {
         draft: &draft,
         blobs: &blobs,
-        store: building.store,
+        store: building.pieces,
         mtime: profile.mtime,
         means: building.means,
     };

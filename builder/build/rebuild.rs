@@ -60,12 +60,15 @@ pub fn rebuild(
     is_of(&manifest, profile)?;
     let nodes: Vec<String> = manifest.nodes.iter().map(|node| node.name.clone()).collect();
     let private = private_directory(release)?;
+    // What was compressed before is not believed: a cache is nobody's witness.
+    let pieces = Store::open(&private.path().join("pieces"))?;
     let building = Building {
-        out: private.path(),
+        out: &private.path().join("out"),
         nodes: &nodes,
         existing: Existing::Keep,
         means: rebuilding.means,
         store: rebuilding.store,
+        pieces: &pieces,
         options: rebuilding.options,
         term: Term { at: profile.epoch, least: epoch::Duration::default() },
         // Of what is built already only its bytes are asked.

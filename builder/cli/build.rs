@@ -66,6 +66,7 @@ impl Build {
             existing: if self.force { Existing::Replace } else { Existing::Keep },
             means: Means { jobs: self.fetch.jobs(), memory },
             store: &store,
+            pieces: &store,
             options: &self.fetch.options(printer),
             term: Term { at: self.at.unwrap_or(profile.epoch), least: self.min_validity.unwrap_or_default() },
             examine: &|plan| self.examine(plan, &profile, &store, printer),

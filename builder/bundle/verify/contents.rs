@@ -19,6 +19,8 @@ pub(super) struct Release<'a> {
     pub public: &'a Summed,
     pub secrets: Option<&'a Summed>,
     pub term: Option<&'a Term>,
+    /// Whether files are only hashed.
+    pub sums: bool,
 }
 
 /// What is looked at in one go.
@@ -89,6 +91,7 @@ impl Release<'_> {
     fn look(&self, item: &Item<'_>) -> (Tally, Findings) {
         let mut findings = Findings::default();
         let (part, file) = match item {
+            Item::File(part, file) | Item::Archive(part, file, _) if self.sums => (*part, file.clone()),
             Item::File(part, file) => return plain(part, file, self.term),
             Item::Node(node) => {
                 let manifest = findings.take(layers::node(self, node));

@@ -57,6 +57,8 @@ pub struct Asked {
     pub threshold: usize,
     /// The authorities at which the signatures of boot files must end; none is not asked.
     pub boot: Vec<Certificate>,
+    /// Whether files are only hashed, and archives and certificates not looked into.
+    pub sums: bool,
     /// How many threads; at least one works.
     pub jobs: usize,
 }
@@ -180,7 +182,7 @@ pub fn verify(release: &Path, keys: &[TrustedKey], asked: &Asked) -> Result<Veri
     let sealers = findings.take(envelopes::check(&public, keys)).unwrap_or_default();
     let boot = findings.take(boot_signatures::check(&public, &manifest, asked)).unwrap_or_default();
     let term = asked.term.as_ref();
-    let whole = Release { manifest: &manifest, public: &public, secrets: secrets.as_ref(), term };
+    let whole = Release { manifest: &manifest, public: &public, secrets: secrets.as_ref(), term, sums: asked.sums };
     let Tally { files, bytes, archives, entries, certificates } = whole.check(asked.jobs, findings)?;
     let secrets = secrets.map_or(Secrets::Absent, |_| Secrets::Checked);
     Ok(Verified { manifest, keys: signers.keys, sealers, boot, files, bytes, archives, entries, certificates, secrets })

@@ -16,8 +16,8 @@ use crate::error::{Error, Result};
 
 /// The most bytes that SHA256SUMS, or a manifest, has.
 const LONGEST: u64 = 64 << 20;
-/// How many bytes are read at once. Small, for what passes may be secret and is wiped, byte by byte.
-pub(in crate::bundle) const PIECE: usize = 16 << 10;
+/// How many bytes are read at once. Not more, for what passes may be secret and is wiped, byte by byte.
+pub(in crate::bundle) const PIECE: usize = 64 << 10;
 
 /// A directory of a release, and what messages call it.
 #[derive(Debug)]

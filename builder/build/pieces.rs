@@ -2,7 +2,7 @@
 //! it was compressed.
 //!
 //! ```text
-//! notes/piece-CODEC-LEVEL-1/BODY    which blob has the blocks of a part's body
+//! notes/piece-CODEC-LEVEL-1/BODY    which piece has the blocks of a part's body
 //! notes/sum-CODEC-1/PART            the codec's sum over the part, which has the file's header in it
 //! notes/archive-FORMAT-LEVEL-1/KEY  what an archive of these parts became
 //! ```
@@ -55,7 +55,7 @@ impl Kept<'_> {
 
     fn piece(&self, part: &Part<'_>, packing: &Packing) -> Result<Option<Pin>> {
         let pin = self.recall(&piece_name(packing), &part.body_digest())?;
-        Ok(pin.map(|pin| Ok(self.store.has(&pin.digest, pin.size)?.then_some(pin))).transpose()?.flatten())
+        Ok(pin.map(|pin| Ok(self.store.has_piece(&pin)?.then_some(pin))).transpose()?.flatten())
     }
 
     fn sum(&self, part: &Part<'_>, packing: &Packing) -> Result<Option<u64>> {
@@ -81,7 +81,7 @@ impl Kept<'_> {
     pub fn mend(&self, parts: Parts<'_>, packing: &Packing) -> Result<()> {
         for part in parts {
             if let Some(pin) = self.piece(&part?, packing)? {
-                self.store.check(&pin.digest, pin.size)?;
+                self.store.check_piece(&pin)?;
             }
         }
         Ok(())
@@ -94,7 +94,7 @@ impl Pieces for Kept<'_> {
             return Ok(None);
         }
         let Some((pin, sum)) = self.piece(part, packing)?.zip(self.sum(part, packing)?) else { return Ok(None) };
-        Ok(Some(Piece { blocks: Blobs::open(self.store, &pin.digest, pin.size)?, sum }))
+        Ok(Some(Piece { blocks: self.store.piece(&pin)?, sum }))
     }
 }
 
@@ -159,7 +159,7 @@ impl Wanted<'_> {
         let sums = match kept.piece(first, &packing)? {
             Some(_) => archive::sums(&self.alike, blobs, packing.format.codec)?,
             None => {
-                let (pin, sums) = store.spare(|out| archive::press(&self.alike, blobs, &packing, out))?;
+                let (pin, sums) = store.add_piece(|out| archive::press(&self.alike, blobs, &packing, out))?;
                 store.remember(&piece_name(&packing), &first.body_digest(), &pin.to_string())?;
                 sums
             }

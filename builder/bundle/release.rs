@@ -98,8 +98,7 @@ impl Draft {
             disk::remove_file(&target)?;
             return Err(error);
         }
-        let (file, digest, size) = writer.finish();
-        disk::sync(&file, &target)?;
+        let (_, digest, size) = writer.finish();
         locked(sums).insert(path, digest);
         Ok((digest, size))
     }
@@ -119,7 +118,6 @@ impl Draft {
             let path = self.staged.path().join(part).join(SUMS);
             let file = disk::create(&path, access)?;
             (&file).write_all(sums.to_text().as_bytes()).map_err(|error| Error::io("writing", &path, error))?;
-            disk::sync(&file, &path)?;
         }
         let _guard = disk::guard(&self.cluster.join(".lock"), PATIENCE)?;
         if disk::kind(&target)?.is_none() {

@@ -362,7 +362,7 @@ pub(in crate::disk) fn sync_directory(path: &Path) -> Result<()> {
     sync().map_err(|error| Error::io("syncing", path, error))
 }
 
-/// A new file for writing, refused if anything has its name; to be given to [`sync`] when it is whole.
+/// A new file for writing, refused if anything has its name; which nobody has synced yet.
 pub fn create(path: &Path, access: Access) -> Result<File> {
     let _open = staged::open_unfinished();
     let file = OpenOptions::new().write(true).create_new(true).mode(access.file_mode()).open(path);

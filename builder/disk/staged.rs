@@ -17,8 +17,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 
 use super::{
-    Access, Kind, exchange, kind, look_open, parent, remove_directory, remove_file, rename, set_mode, sync_directory,
-    walk,
+    Access, Kind, exchange, kind, look_open, parent, remove_directory, remove_file, rename, set_mode, sync,
+    sync_directory, walk,
 };
 use crate::error::{Error, Result};
 
@@ -265,11 +265,15 @@ impl StagedDirectory {
     /// Syncs everything in it and gives it its name in one step; a directory that has the name is exchanged with this
     /// one and then removed.
     pub fn persist(self, path: &Path, access: Access) -> Result<()> {
+        let (directories, files): (Vec<_>, Vec<_>) =
+            walk(&self.path)?.into_iter().partition(|(_, kind)| *kind == Kind::Directory);
+        for (file, _) in files.iter().filter(|(_, kind)| matches!(kind, Kind::File { .. })) {
+            let file = self.path.join(file);
+            sync(&super::open(&file)?, &file)?;
+        }
         let mut open = open_unfinished();
-        for (found, kind) in walk(&self.path)? {
-            if kind == Kind::Directory {
-                sync_directory(&self.path.join(found))?;
-            }
+        for (directory, _) in directories {
+            sync_directory(&self.path.join(directory))?;
         }
         set_mode(&self.path, access.directory_mode())?;
         sync_directory(&self.path)?;

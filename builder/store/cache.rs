@@ -1,7 +1,7 @@
 //! [`Store`]: a directory of blobs, each named by its SHA-256.
 //!
 //! `DIR/blobs/ab/abcdef...` holds whole blobs, `DIR/temp/` what is being written, `DIR/partial/` unfinished downloads,
-//! `DIR/apt/` apt's private state, `DIR/notes/` what was found in blobs. Every living [`Store`] shares the lock on `DIR/lock`; whoever can have it alone is
+//! `DIR/apt/` apt's private state, `DIR/pieces/` and `DIR/notes/` what can be made again ([`super::spare`]). Every living [`Store`] shares the lock on `DIR/lock`; whoever can have it alone is
 //! the only one there, so what lies in `DIR/temp` then was left by the killed.
 
 use std::fs::File;
@@ -21,7 +21,7 @@ use crate::tree::Blobs;
 /// A content-addressed cache. Any number of them, in any number of processes, may use one directory at once.
 #[derive(Debug)]
 pub struct Store {
-    directory: PathBuf,
+    pub(super) directory: PathBuf,
     // Held shared as long as we live.
     _alive: File,
     counter: AtomicU64,
@@ -53,7 +53,7 @@ impl Store {
         disk::create_directories(directory, Access::Private)?;
         let directory = disk::canonical(directory)?;
         require_own(&directory)?;
-        for part in ["blobs", "partial", "temp", "apt", "notes"] {
+        for part in ["blobs", "partial", "temp", "apt", "pieces", "notes"] {
             let part = directory.join(part);
             disk::create_directories(&part, Access::Private)?;
             require_own(&part)?;
@@ -72,12 +72,7 @@ impl Store {
     /// # Errors
     /// Something that is not a regular file has the blob's name: policy.
     pub fn has(&self, digest: &Digest, size: u64) -> Result<bool> {
-        let path = self.path(digest);
-        match disk::look(&path)? {
-            None => Ok(false),
-            Some(look) if matches!(look.kind, Kind::File { .. }) => Ok(look.size == size),
-            Some(_) => Err(Error::policy(format!("{} is not a regular file", path.display())).advise("remove it")),
-        }
+        is_there(&self.path(digest), size)
     }
 
     /// Stores all of `source`, of which there may be at most `limit` bytes.
@@ -103,18 +98,6 @@ impl Store {
         }
         self.keep(&temp.file, &temp.path, &digest)?;
         Ok(derived)
-    }
-
-    /// Stores what `write` writes and could write again: it is not synced, and a power cut may take it away. Gives back
-    /// what `write` did.
-    pub fn spare<T>(&self, write: impl FnOnce(&mut (dyn Write + Send)) -> Result<T>) -> Result<(Pin, T)> {
-        let temp = self.temp()?;
-        let mut hashed = HashWriter::new(&temp.file);
-        let made = write(&mut hashed)?;
-        let (_, digest, size) = hashed.finish();
-        let path = self.claim(&temp.file, &digest)?;
-        disk::rename_unsynced(&temp.path, &path)?;
-        Ok((Pin { digest, size }, made))
     }
 
     /// Stores `source` if it is what was pinned; otherwise nothing changes.
@@ -143,18 +126,18 @@ impl Store {
 
     /// Gives a finished, hashed file of this store its name.
     pub(super) fn keep(&self, file: &File, from: &Path, digest: &Digest) -> Result<()> {
-        file.sync_all().map_err(|error| Error::io("storing", self.path(digest), error))?;
-        disk::rename(from, &self.claim(file, digest)?)
+        let path = self.path(digest);
+        file.sync_all().map_err(|error| Error::io("storing", &path, error))?;
+        self.claim(file, &path)?;
+        disk::rename(from, &path)
     }
 
-    /// Makes ready for a finished file the name that it is to have.
-    fn claim(&self, file: &File, digest: &Digest) -> Result<PathBuf> {
-        let path = self.path(digest);
+    /// Makes a finished file ready for the name that it is to have.
+    pub(super) fn claim(&self, file: &File, path: &Path) -> Result<()> {
         let protected = rustix::fs::fchmod(file, Mode::from_raw_mode(0o400));
-        protected.map_err(|error| Error::io("storing", &path, error.into()))?;
-        self.has(digest, 0)?;
-        disk::create_directories(path.parent().unwrap_or(&self.directory), Access::Private)?;
-        Ok(path)
+        protected.map_err(|error| Error::io("storing", path, error.into()))?;
+        is_there(path, 0)?;
+        disk::create_directories(path.parent().unwrap_or(&self.directory), Access::Private)
     }
 
     /// The open blob, which is a regular file but may be damaged: read it through a [`PinnedReader`].
@@ -168,41 +151,7 @@ impl Store {
         self.file(&pin.digest)
     }
 
-    /// What `make` finds in a blob, and what depends on nothing but its bytes: made once and kept, since every build asks.
-    /// `name` is what is asked, with the version of how it is answered. The blob is hashed before it is looked into.
-    ///
-    /// What is kept has its own digest before it; a note that was damaged is made anew.
-    pub fn note(&self, name: &str, pin: &Pin, make: impl FnOnce(File) -> Result<String>) -> Result<String> {
-        if let Some(kept) = self.recall(name, &pin.digest)? {
-            return Ok(kept);
-        }
-        let mut reader = self.open_pinned(&pin.digest, pin.size)?;
-        let hashed = copy(&mut reader, &mut io::sink());
-        hashed.map_err(|error| Error::io("reading", "a stored blob", error).advise("`mastermold fetch` repairs it"))?;
-        let text = make(reader.into_inner())?;
-        self.remember(name, &pin.digest, &text)?;
-        Ok(text)
-    }
-
-    /// What was remembered of `key` under `name`; none if it was damaged.
-    pub fn recall(&self, name: &str, key: &Digest) -> Result<Option<String>> {
-        read_note(&self.note_path(name, key))
-    }
-
-    /// Remembers what depends on nothing but the name and the key, for [`Store::recall`]. A power cut may take it away.
-    pub fn remember(&self, name: &str, key: &Digest, text: &str) -> Result<()> {
-        let (temp, path) = (self.temp()?, self.note_path(name, key));
-        disk::create_directories(path.parent().unwrap_or(&self.directory), Access::Private)?;
-        let written = write!(&temp.file, "{}\n{text}", Digest::of(text.as_bytes()));
-        written.map_err(|error| Error::io("writing", &temp.path, error))?;
-        disk::rename_unsynced(&temp.path, &path)
-    }
-
-    fn note_path(&self, name: &str, key: &Digest) -> PathBuf {
-        self.directory.join("notes").join(name).join(key.to_string())
-    }
-
-    fn open_pinned(&self, digest: &Digest, size: u64) -> Result<PinnedReader<File>> {
+    pub(super) fn open_pinned(&self, digest: &Digest, size: u64) -> Result<PinnedReader<File>> {
         let name = format!("the stored blob {}", self.path(digest).display());
         Ok(PinnedReader::new(self.file(digest)?, *digest, size, name))
     }
@@ -214,7 +163,7 @@ impl Store {
 
     /// A new private file. The name is ours alone because it is created, never opened; other processes may have our
     /// number (containers), so a taken name is left alone and the next one tried.
-    fn temp(&self) -> Result<Temp> {
+    pub(super) fn temp(&self) -> Result<Temp> {
         loop {
             let count = self.counter.fetch_add(1, Ordering::Relaxed);
             let path = self.directory.join("temp").join(format!("{}-{count}", std::process::id()));
@@ -246,9 +195,9 @@ impl Read for Advised {
 }
 
 /// A file that has no blob's name yet; removed when dropped.
-struct Temp {
-    file: File,
-    path: PathBuf,
+pub(super) struct Temp {
+    pub file: File,
+    pub path: PathBuf,
 }
 
 impl Temp {
@@ -278,23 +227,12 @@ impl Drop for Temp {
     }
 }
 
-/// The longest note, in bytes.
-const LONGEST_NOTE: u64 = 16 << 20;
-
-/// A note that was kept, if it is whole.
-fn read_note(path: &Path) -> Result<Option<String>> {
-    let Some(file) = disk::open_plain(path)? else { return Ok(None) };
-    let mut text = String::new();
-    let read = file.take(LONGEST_NOTE).read_to_string(&mut text);
-    let whole = |text: &str| {
-        let (digest, note) = text.split_once('\n')?;
-        (digest == Digest::of(note.as_bytes()).to_string()).then(|| note.to_owned())
-    };
-    match read {
-        Ok(_) => Ok(whole(&text)),
-        // Not text: damaged.
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(None),
-        Err(error) => Err(Error::io("reading", path, error)),
+/// Whether there is a file of this size at a place where nothing else may be.
+pub(super) fn is_there(path: &Path, size: u64) -> Result<bool> {
+    match disk::look(path)? {
+        None => Ok(false),
+        Some(look) if matches!(look.kind, Kind::File { .. }) => Ok(look.size == size),
+        Some(_) => Err(Error::policy(format!("{} is not a regular file", path.display())).advise("remove it")),
     }
 }
 

@@ -17,6 +17,7 @@ mod http;
 mod images;
 mod list;
 mod members;
+mod spare;
 mod unpack;
 mod url;
 

@@ -28,6 +28,10 @@ pub const UNFINISHED: &str = ".mastermold-";
 /// The bit of a directory's mode that lets only its owner remove a file in it (inode(7), S_ISVTX).
 const STICKY: u32 = 0o1000;
 
+/// With more files than this the whole file system is synced at once, others' files too (syncfs(2)): one by one each waits for
+/// the journal.
+const MANY: usize = 256;
+
 /// How many names are tried before something must be wrong.
 const ATTEMPTS: u32 = 1000;
 
@@ -243,7 +247,7 @@ impl Seek for Staged {
 pub struct StagedDirectory {
     path: PathBuf,
     // Held while we live: a sweeper takes only directories whose lock it can have.
-    _lock: File,
+    lock: File,
 }
 
 impl StagedDirectory {
@@ -254,7 +258,7 @@ impl StagedDirectory {
             fs::DirBuilder::new().mode(0o700).create(path)?;
             File::open(path).inspect_err(|_| drop(fs::remove_dir(path)))
         })?;
-        Ok(StagedDirectory { path, _lock: lock })
+        Ok(StagedDirectory { path, lock })
     }
 
     /// Where it is now.
@@ -267,9 +271,14 @@ impl StagedDirectory {
     pub fn persist(self, path: &Path, access: Access) -> Result<()> {
         let (directories, files): (Vec<_>, Vec<_>) =
             walk(&self.path)?.into_iter().partition(|(_, kind)| *kind == Kind::Directory);
-        for (file, _) in files.iter().filter(|(_, kind)| matches!(kind, Kind::File { .. })) {
-            let file = self.path.join(file);
-            sync(&super::open(&file)?, &file)?;
+        if files.len() > MANY {
+            let synced = rustix::fs::syncfs(&self.lock);
+            synced.map_err(|error| Error::io("syncing the file system of", &self.path, error.into()))?;
+        } else {
+            for (file, _) in files.iter().filter(|(_, kind)| matches!(kind, Kind::File { .. })) {
+                let file = self.path.join(file);
+                sync(&super::open(&file)?, &file)?;
+            }
         }
         let mut open = open_unfinished();
         for (directory, _) in directories {

@@ -2,9 +2,9 @@
 //! it was compressed.
 //!
 //! ```text
-//! notes/piece-CODEC-LEVEL-1/BODY    which piece has the blocks of a part's body
-//! notes/sum-CODEC-1/PART            the codec's sum over the part, which has the file's header in it
-//! notes/archive-FORMAT-LEVEL-1/KEY  what an archive of these parts became
+//! notes/piece-CODEC-LEVEL-2/BODY    which piece has the blocks of a part's body
+//! notes/sum-CODEC-2/PART            the codec's sum over the part, which has the file's header in it
+//! notes/archive-FORMAT-LEVEL-2/KEY  what an archive of these parts became
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,8 +16,9 @@ use crate::error::Result;
 use crate::store::{Pin, Store};
 use crate::tree::{Blobs, Secrecy};
 
-/// How what is kept is made. Another number, and nothing that older programs kept is used.
-const GENERATION: u32 = 1;
+/// How what is kept is made. Another number, and nothing that older programs kept is used: it grows with every change of the
+/// bytes that a codec makes of a body, be it a parameter here or another version of a codec's crate.
+const GENERATION: u32 = 2;
 
 /// What has fewer bytes is compressed each time: looking for it takes longer.
 const WORTH: u64 = 1 << 20;

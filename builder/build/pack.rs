@@ -216,7 +216,8 @@ impl<'a> Writing<'a> {
                 written => written?,
             };
             let pin = Pin { digest: artifact.sha256, size: artifact.size };
-            kept.remember_archive(&key, &packing, &pin).map(|()| artifact)
+            key.map(|key| kept.remember_archive(&key, &packing, &pin)).transpose()?;
+            Ok(artifact)
         });
         artifacts.extend(written?);
         Ok(artifacts)
@@ -226,16 +227,17 @@ impl<'a> Writing<'a> {
         Kept { store: self.store, secrecy: job.secrecy }
     }
 
-    /// What a large archive is, and its artifact if the release in place has it. Whose secrets are in it is written anew.
-    fn unchanged(&self, job: &Job<'_>) -> Result<(Digest, Option<Artifact>)> {
+    /// What a large archive is, and its artifact if the release in place has it. One with secrets is written anew, and nothing
+    /// is remembered of it: not even what it hashes to.
+    fn unchanged(&self, job: &Job<'_>) -> Result<(Option<Digest>, Option<Artifact>)> {
+        if job.secrecy == Secrecy::Secret {
+            return Ok((None, None));
+        }
         let key = pieces::key(job.parts(self.mtime))?;
-        let known = match job.secrecy {
-            Secrecy::Public => self.kept(job).archive(&key, &job.packing(self.mtime, self.means))?,
-            Secrecy::Secret => None,
-        };
-        let Some(pin) = known else { return Ok((key, None)) };
+        let known = self.kept(job).archive(&key, &job.packing(self.mtime, self.means))?;
+        let Some(pin) = known else { return Ok((Some(key), None)) };
         let is_there = self.draft.reuse(&job.path, &pin.digest, pin.size)?;
-        Ok((key, is_there.then(|| job.artifact(pin))))
+        Ok((Some(key), is_there.then(|| job.artifact(pin))))
     }
 
     fn write(&self, job: &Job<'_>, pieces: &dyn Pieces, means: Means) -> Result<Artifact> {

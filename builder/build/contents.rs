@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use globset::GlobMatcher;
 
+use super::alike::Kinds;
 use super::files::glob;
 use super::leak;
 use crate::digest::Digest;
@@ -18,6 +19,7 @@ pub struct Contents {
     /// What an overlay's files hold, by the numbers of overlay and file and by the syntax that is declared.
     pub rendered: Remembered<(usize, usize, Option<String>), Content>,
     contents: Mutex<BTreeMap<Digest, Content>>,
+    entries: Kinds<TreePath, Entry>,
     // What was looked into and holds no secret.
     clean: Mutex<BTreeSet<Digest>>,
     paths: Mutex<BTreeSet<TreePath>>,
@@ -44,7 +46,7 @@ impl Contents {
     }
 
     /// The same entry, of what is kept already where that is the same.
-    pub fn entry(&self, entry: Entry) -> Entry {
+    pub fn entry(&self, path: &TreePath, entry: Entry) -> Arc<Entry> {
         let node = match entry.node {
             Node::File(content @ Content::Inline(_)) => {
                 let digest = content.digest();
@@ -52,7 +54,7 @@ impl Contents {
             }
             node => node,
         };
-        Entry { node, origin: self.text(entry.origin), ..entry }
+        self.entries.one(path.clone(), Entry { node, origin: self.text(entry.origin), ..entry })
     }
 
     /// The same text.

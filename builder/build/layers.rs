@@ -33,8 +33,9 @@ impl NodeLayers {
 
     /// The layers of these audiences as one tree.
     pub fn merged(&self, wanted: impl Fn(Audience) -> bool) -> Tree {
-        let entries = self.all().filter(|layer| wanted(layer.audience)).flat_map(|layer| layer.tree.iter());
-        entries.map(|(path, entry)| (path.clone(), entry.clone())).collect()
+        let mut merged = Tree::new();
+        self.all().filter(|layer| wanted(layer.audience)).for_each(|layer| merged.extend(&layer.tree));
+        merged
     }
 }
 
@@ -54,14 +55,13 @@ pub fn split(nodes: &[NodePlan], salts: Vec<zeroize::Zeroizing<Vec<u8>>>) -> Res
     let layers = nodes.iter().zip(salts).map(|(node, salt)| {
         let common = shared.get(&group_of(node)).cloned();
         let in_common = |path: &TreePath| common.as_ref().is_some_and(|layer| layer.tree.get(path).is_some());
-        let pick = |secrecy| {
-            let mine = node.tree.iter().filter(move |(_, entry)| entry.secrecy == secrecy);
-            mine.filter(|(_, entry)| !is_parent(entry)).map(|(path, entry)| (path.clone(), entry.clone()))
+        let pick = |wanted: &dyn Fn(&TreePath, &Entry) -> bool| {
+            node.tree.filter(|path, entry| !is_parent(entry) && wanted(path, entry))
         };
-        let (guard, public): (Vec<_>, Vec<_>) = pick(Secrecy::Public).partition(|(_, entry)| entry.guard);
-        let guard: Tree = guard.into_iter().collect();
-        let public: Tree = public.into_iter().filter(|(path, _)| !in_common(path)).collect();
-        let mut secret: Tree = pick(Secrecy::Secret).collect();
+        let is_public = |entry: &Entry| entry.secrecy == Secrecy::Public;
+        let guard = pick(&|_, entry| is_public(entry) && entry.guard);
+        let public = pick(&|path, entry| is_public(entry) && !entry.guard && !in_common(path));
+        let mut secret = pick(&|_, entry| !is_public(entry));
         let path: TreePath = format!("{LISTS}/secrets.salt").parse()?;
         let salt = Entry {
             mode: 0o600,
@@ -95,9 +95,8 @@ fn common(group: &[&NodePlan]) -> Tree {
     let everywhere = |path: &TreePath, entry: &Entry| {
         others.iter().all(|other| other.tree.get(path).is_some_and(|same| same.same_on_disk(entry) && !is_parent(same)))
     };
-    let public =
-        first.iter().filter(|(_, entry)| entry.secrecy == Secrecy::Public && !entry.guard && !is_parent(entry));
-    public.filter(|(path, entry)| everywhere(path, entry)).map(|(path, entry)| (path.clone(), entry.clone())).collect()
+    let is_shared = |entry: &Entry| entry.secrecy == Secrecy::Public && !entry.guard && !is_parent(entry);
+    first.filter(|path, entry| is_shared(entry) && everywhere(path, entry))
 }
 
 /// A layer with the directories that it needs, as the node's whole tree or its base has them, and with its lists.
@@ -116,7 +115,7 @@ fn layer(audience: Audience, mut tree: Tree, node: &NodePlan) -> Result<Layer> {
     tree.insert(sums.clone(), list(String::new()))?;
     tree.insert(entries.clone(), list(String::new()))?;
     let parents = node.base.parents();
-    tree.add_parents(|path| node.tree.get(path).cloned().unwrap_or_else(|| parents(path)))?;
+    tree.add_parents(|path| node.tree.shared(path).unwrap_or_else(|| Arc::new(parents(path))))?;
     let own = tree.iter().filter(|(path, _)| !lists::is_list(path, audience));
     let lines: String = own.map(|(path, entry)| lists::entry_line(path, entry)).collect();
     tree.replace(entries, list(lines));

@@ -6,6 +6,7 @@
 //!                                  gather: sources in the store          manifests, sums, one rename
 //! ```
 
+mod alike;
 pub mod base;
 mod boot;
 mod contents;

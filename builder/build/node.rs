@@ -6,6 +6,7 @@ use std::sync::Arc;
 use globset::GlobMatcher;
 use zeroize::Zeroizing;
 
+use super::alike::Alike;
 use super::base::Knowledge;
 use super::contents::Contents;
 use super::credentials::Credentials;
@@ -44,6 +45,8 @@ pub struct Ground<'a> {
     pub declared: Remembered<usize, Said>,
     /// What files hold that are the same on several nodes.
     pub contents: Arc<Contents>,
+    /// What plans have alike.
+    pub alike: Alike,
 }
 
 /// What is gathered from all nodes, one after the other in the order of the profile.
@@ -180,25 +183,27 @@ impl<'a> Ground<'a> {
         }
         let (tree, places) = self.tree(placing, &base, &mut faults);
         let same = active.iter().flat_map(|one| same_files(one, &tree, &self.contents, &mut faults)).collect();
+        let schemas = active.iter().flat_map(|one| one.declared.schemas.iter().cloned()).collect();
+        let alike = &self.alike;
         let mut roles = node.declared.roles.clone();
         roles.sort();
         let plan = NodePlan {
-            provides: provided(&active, &tree, &pending, &images),
+            provides: alike.provides.one((), provided(&active, &tree, &pending, &images)),
             name: node.name.clone(),
             arch: node.declared.arch,
             roles,
             overlays: active.iter().map(|one| one.overlay.name.clone()).collect(),
             tree,
-            places,
+            places: alike.places.one((), places),
             pending,
-            images,
-            probed: names.probed(),
-            repeated: names.repeated(),
-            servers: talk.servers,
-            clients: talk.clients,
-            agree: talk.agree,
-            schemas: active.iter().flat_map(|one| one.declared.schemas.iter().cloned()).collect(),
-            checks: talk.checks,
+            images: alike.images.one((), images),
+            probed: names.probed(alike),
+            repeated: alike.repeated.one((), names.repeated()),
+            servers: alike.servers.each(talk.servers),
+            clients: alike.clients.each(talk.clients),
+            agree: alike.agree.each(talk.agree),
+            schemas: alike.schemas.one((), schemas),
+            checks: alike.checks.each(talk.checks),
             addresses: addresses(node),
             base,
         };

@@ -53,7 +53,8 @@ impl Placing {
     pub fn put_vouched(&mut self, path: &TreePath, mut entry: Entry, overrides: bool, place: &Place) -> Result<()> {
         entry.guard |= self.guard;
         self.check(path, &entry).map_err(|error| error.at(place))?;
-        let (path, entry) = (self.contents.path(self.resolve(path)?), self.contents.entry(entry));
+        let path = self.contents.path(self.resolve(path)?);
+        let entry = self.contents.entry(&path, entry);
         if overrides {
             self.tree.replace(path.clone(), entry);
         } else {
@@ -121,7 +122,8 @@ impl Placing {
         parents: &dyn Fn(&TreePath) -> Entry,
     ) -> Result<(Tree, BTreeMap<TreePath, Place>)> {
         let mut faults = Faults::new();
-        faults.note(self.tree.add_parents(parents));
+        let contents = &self.contents;
+        faults.note(self.tree.add_parents(|path| contents.entry(path, parents(path))));
         if !case_sensitive {
             self.find_case_twins(&mut faults);
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use super::alike::Alike;
 use super::base::{Bases, Knowledge};
 use super::findings::Met;
 use super::images::NodeImage;
@@ -94,27 +95,27 @@ pub struct NodePlan {
     /// Its files.
     pub tree: Tree,
     /// Where each of them was declared; a directory that nobody declared is not here.
-    pub places: BTreeMap<TreePath, Place>,
+    pub places: Arc<BTreeMap<TreePath, Place>>,
     /// What will come from sources that are not locked yet.
     pub pending: Vec<Pending>,
     /// The images that it brings, in the order of their sources' names.
-    pub images: Vec<NodeImage>,
+    pub images: Arc<Vec<NodeImage>>,
     /// What the base or a registry has, without the images that the node brings.
-    pub provides: Vec<Provision>,
+    pub provides: Arc<Vec<Provision>>,
     /// The commands whose programs may be asked what they think of their flags.
     pub probed: Vec<Probed>,
     /// The flags that may be given more than once, each behind the name of its program's file.
-    pub repeated: BTreeSet<(String, String)>,
+    pub repeated: Arc<BTreeSet<(String, String)>>,
     /// What listens on it.
-    pub servers: Vec<Placed<ServerDeclaration>>,
+    pub servers: Vec<Arc<Placed<ServerDeclaration>>>,
     /// What on it asks servers.
-    pub clients: Vec<Placed<ClientDeclaration>>,
+    pub clients: Vec<Arc<Placed<ClientDeclaration>>>,
     /// What must be the same wherever it is said.
-    pub agree: Vec<Placed<AgreeDeclaration>>,
+    pub agree: Vec<Arc<Placed<AgreeDeclaration>>>,
     /// What configurations on it may hold.
-    pub schemas: Vec<Placed<SchemaDeclaration>>,
+    pub schemas: Arc<Vec<Placed<SchemaDeclaration>>>,
     /// What its overlays find wrong with it.
-    pub checks: Vec<Placed<CheckDeclaration>>,
+    pub checks: Vec<Arc<Placed<CheckDeclaration>>>,
     /// Its name as others may call it, and its addresses.
     pub addresses: Vec<String>,
     /// What its layers are laid on.
@@ -148,8 +149,8 @@ impl Plan {
         let (mut sources, mut admin) = (bases.sources.clone(), BTreeMap::new());
         let (mut asked, mut same, mut known) = (BTreeSet::new(), BTreeMap::new(), Known::default());
         let (keyed, shared) = (seed.is_some(), Shared::new(profile, &overlays));
-        let (declared, contents) = (Remembered::default(), Arc::default());
-        let ground = Ground { profile, overlays: &overlays, lock, keyed, shared, declared, contents };
+        let (declared, contents, alike) = (Remembered::default(), Arc::default(), Alike::default());
+        let ground = Ground { profile, overlays: &overlays, lock, keyed, shared, declared, contents, alike };
         let gathering = Gathering {
             keys: &mut keys,
             placements: &mut placements,

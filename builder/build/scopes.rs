@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
+use super::alike::Alike;
 use super::base::{Facts, Knowledge};
 use super::images::NodeImage;
 use super::keys::Generational;
@@ -284,8 +285,8 @@ impl FileNames {
     }
 
     /// The commands that templates wrote and whose programs may be asked.
-    pub fn probed(&self) -> Vec<Probed> {
-        self.settings.probed(&self.asked())
+    pub fn probed(&self, alike: &Alike) -> Vec<Probed> {
+        self.settings.probed(&self.asked(), alike)
     }
 
     /// The flags that may be given more than once, each behind the name of its program's file.

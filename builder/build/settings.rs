@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use minijinja::value::Value as Jinja;
 
+use super::alike::Alike;
 use crate::document::{self, Data, Placed, Value, nearest};
 use crate::error::{Error, Faults, Place, Result};
 use crate::overlay::args::{Argument, Command, Flags, check_flag};
@@ -32,9 +33,9 @@ pub struct Probed {
     /// The name of the program's file.
     pub program: String,
     /// How it is written, and asked.
-    pub how: Command,
+    pub how: Arc<Command>,
     /// Its flags.
-    pub flags: Vec<Placed<Flag>>,
+    pub flags: Vec<Arc<Placed<Flag>>>,
 }
 
 impl Settings {
@@ -177,16 +178,16 @@ impl Settings {
     }
 
     /// The commands that a program may be asked about, of those that templates asked for.
-    pub fn probed(&self, asked: &BTreeSet<String>) -> Vec<Probed> {
+    pub fn probed(&self, asked: &BTreeSet<String>, alike: &Alike) -> Vec<Probed> {
         let may = |name: &str, how: &Command| !how.probe.is_empty() && asked.contains(&format!("args.{name}"));
         let probed = self.commands.iter().filter(|(name, how)| may(name, how)).filter_map(|(name, how)| {
             let flag = |(flag, value, place): (&str, Option<&str>, &Place)| {
                 let value = Flag { name: flag.to_owned(), value: value.map(str::to_owned) };
-                Placed { place: place.clone(), value }
+                alike.flags.one(place.clone(), Placed { place: place.clone(), value })
             };
             let flags = self.flags.get(name)?.written().map(flag).collect();
             let program = how.program.clone().unwrap_or_else(|| name.clone());
-            Some(Probed { program, how: how.clone(), flags })
+            Some(Probed { program, how: alike.commands.one(name.clone(), how.clone()), flags })
         });
         probed.collect()
     }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::ends::{End, ends};
 use super::finding::{Finding, Findings};
 use super::kubeconfig::{Kubeconfig, Material};
 use super::rule::{Rule, Severity};
@@ -71,17 +72,25 @@ pub enum Trust {
     These(Papers),
 }
 
-/// The certificates of files, by the SHA-256 of their bytes: many machines have the same.
+/// What many machines have the same: the certificates of files, by the SHA-256 of their bytes, and lists of ends.
 #[derive(Default)]
-pub struct Library(BTreeMap<Digest, Shelf>);
+pub struct Library<'a> {
+    shelves: BTreeMap<Digest, Shelf>,
+    lists: BTreeMap<&'a str, Rc<[End]>>,
+}
 
 /// What a file has.
 type Shelf = (Digest, Result<Rc<[Certificate]>, String>);
 
-impl Library {
+impl<'a> Library<'a> {
     fn read(&mut self, bytes: &[u8]) -> Shelf {
         let digest = Digest::of(bytes);
-        self.0.entry(digest).or_insert_with(|| (digest, certificates(bytes).map(Rc::from))).clone()
+        self.shelves.entry(digest).or_insert_with(|| (digest, certificates(bytes).map(Rc::from))).clone()
+    }
+
+    /// The ends in a list: every machine may have a list of all machines.
+    pub fn ends(&mut self, list: &'a str) -> Rc<[End]> {
+        self.lists.entry(list).or_insert_with(|| ends(list).collect()).clone()
     }
 }
 
@@ -92,7 +101,7 @@ pub struct Reader<'a, 'f> {
     /// Whether certificates and keys are what they will be: without a seed, other words stand for them.
     pub real: bool,
     /// What was read before.
-    pub library: &'f mut Library,
+    pub library: &'f mut Library<'a>,
     /// What is known to belong together.
     pub proven: &'f Proven,
     /// What is wrong with them.

@@ -1,7 +1,8 @@
 //! Names by which a machine asks others: its own list has them, or there is somebody to ask.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use super::ends::{End, ends};
 use super::finding::{Findings, Spot};
@@ -32,20 +33,40 @@ pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
         return;
     }
     let endpoint = declared.cluster.endpoint.as_ref().and_then(|end| End::parse(&format!("https://{end}")));
+    // Every machine may ask the same list of all machines.
+    let (mut names, mut known): (BTreeMap<&str, BTreeSet<String>>, _) = (BTreeMap::new(), Known::default());
+    for url in cluster.machines.iter().flat_map(|machine| &machine.plan.clients).flat_map(|client| &client.urls) {
+        let hosts = || ends(url).filter(|end| end.address().is_none()).map(|end| end.host).collect();
+        names.entry(&url.value).or_insert_with(hosts);
+    }
     for machine in &cluster.machines {
         let asks = machine.text(&resolvers).is_some_and(|text| text.contains("nameserver"));
         let Some(text) = machine.text(&path).filter(|_| !asks) else { continue };
-        let urls = machine.plan.clients.iter().flat_map(|client| client.urls.iter().flat_map(|url| ends(url)));
-        let asked: BTreeSet<String> = endpoint.iter().cloned().chain(urls).map(|end| end.host).collect();
-        for name in asked.iter().filter(|name| !is_known(name, text)) {
+        let mut asked: BTreeSet<&String> = endpoint.iter().map(|end| &end.host).collect();
+        for url in machine.plan.clients.iter().flat_map(|client| &client.urls) {
+            asked.extend(names.get(url.value.as_str()).into_iter().flatten());
+        }
+        for name in asked.into_iter().filter(|name| !known.has(name, text)) {
             let says = format!("{path} lacks {name}, by which the machine asks a server");
             findings.add(&NAME_UNKNOWN, Spot { machine, path: &path, line: None }, says);
         }
     }
 }
 
-fn is_known(name: &str, list: &str) -> bool {
-    name == "localhost" || name.parse::<IpAddr>().is_ok() || !addresses_of(name, list).is_empty()
+/// What lists say of names: many machines have one list in memory, and ask for the same names.
+#[derive(Default)]
+pub struct Known(BTreeMap<(*const u8, String), Rc<[IpAddr]>>);
+
+impl Known {
+    /// The addresses of a name in a list, which stays in memory as long as this.
+    pub fn addresses(&mut self, name: &str, list: &str) -> Rc<[IpAddr]> {
+        let find = || addresses_of(name, list).iter().filter_map(|text| text.parse().ok()).collect();
+        self.0.entry((list.as_ptr(), name.to_owned())).or_insert_with(find).clone()
+    }
+
+    fn has(&mut self, name: &str, list: &str) -> bool {
+        name == "localhost" || name.parse::<IpAddr>().is_ok() || !self.addresses(name, list).is_empty()
+    }
 }
 
 /// What the lines of a list of hosts that have a name begin with: addresses (hosts(5)). Every machine may have a list of all
@@ -73,6 +94,7 @@ mod tests {
 
     #[test]
     fn names_of_a_list() {
+        let is_known = |name: &str, list: &str| Known::default().has(name, list);
         let known = "127.0.0.1 localhost\n# 10.0.0.1 a\n10.0.0.2\tB b.example.org # c\n::1 b\n";
         assert_eq!(addresses_of("b", known), ["10.0.0.2", "::1"]);
         assert_eq!(addresses_of("b", &known.to_lowercase()), ["10.0.0.2", "::1"]);

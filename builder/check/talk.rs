@@ -9,7 +9,7 @@ use std::rc::Rc;
 use super::credentials::{Library, Papers, Reader, Trust};
 use super::ends::{End, ends};
 use super::finding::Findings;
-use super::hosts::addresses_of;
+use super::hosts;
 use super::kubeconfig::Kubeconfig;
 use super::subject::{Cluster, Machine};
 use crate::document::Placed;
@@ -46,7 +46,7 @@ pub struct Client<'a> {
     /// What it is.
     pub declared: &'a Placed<ClientDeclaration>,
     /// Whom it asks.
-    pub urls: Vec<Placed<Vec<End>>>,
+    pub urls: Vec<Placed<Rc<[End]>>>,
     /// The name that it wants on the server's certificate, if not the one by which it asks.
     pub called: Option<String>,
     /// Whom it trusts.
@@ -68,6 +68,16 @@ pub enum Led {
     Outside,
 }
 
+impl Led {
+    /// The servers, if it leads to any that are known.
+    pub fn all(&self) -> Option<Servers> {
+        match self {
+            Led::To(servers) => Some(servers.clone()),
+            _ => None,
+        }
+    }
+}
+
 /// Some of the servers, in their order: shared, for every client of a cluster may be led to all of a name.
 pub type Servers = Rc<BTreeSet<usize>>;
 
@@ -83,8 +93,8 @@ pub struct Talk<'a> {
     by_name: BTreeMap<&'a str, Servers>,
     // The machines that have an address or name.
     having: BTreeMap<String, BTreeSet<usize>>,
-    // What a machine's own file says of a name.
-    hosts: RefCell<BTreeMap<(usize, String), Vec<IpAddr>>>,
+    // What machines' own files say of names.
+    hosts: RefCell<hosts::Known>,
     known: RefCell<BTreeMap<Asked<'a>, Led>>,
 }
 
@@ -159,7 +169,7 @@ impl<'a> Talk<'a> {
     fn passed(&self, middle: &Server<'a>, depth: usize) -> BTreeSet<usize> {
         let asked = self
             .passing(middle)
-            .flat_map(|client| client.urls.iter().flat_map(|url| &url.value).map(move |end| (client, end)));
+            .flat_map(|client| client.urls.iter().flat_map(|url| url.value.iter()).map(move |end| (client, end)));
         let led = asked.map(|(client, end)| self.follow(client.at, &client.declared.server.value, end, depth + 1));
         let reached = led.filter_map(|led| if let Led::To(servers) = led { Some(servers) } else { None });
         reached.flat_map(|servers| servers.iter().copied().collect::<Vec<_>>()).collect()
@@ -218,16 +228,12 @@ impl<'a> Talk<'a> {
         if let Ok(address) = host.parse() {
             return vec![address];
         }
-        let find = || {
-            let text = HOSTS.parse().ok().and_then(|path: TreePath| self.cluster.machines[machine].text(&path));
-            let listed = addresses_of(host, text.unwrap_or_default());
-            let listed: Vec<IpAddr> = listed.iter().filter_map(|text| text.parse().ok()).collect();
-            match listed.is_empty() && host == "localhost" {
-                true => ["127.0.0.1", "::1"].iter().filter_map(|text| text.parse().ok()).collect(),
-                false => listed,
-            }
-        };
-        self.hosts.borrow_mut().entry((machine, host.to_owned())).or_insert_with(find).clone()
+        let text = HOSTS.parse().ok().and_then(|path: TreePath| self.cluster.machines[machine].text(&path));
+        let listed = self.hosts.borrow_mut().addresses(host, text.unwrap_or_default());
+        match listed.is_empty() && host == "localhost" {
+            true => ["127.0.0.1", "::1"].iter().filter_map(|text| text.parse().ok()).collect(),
+            false => listed.to_vec(),
+        }
     }
 }
 
@@ -240,8 +246,8 @@ fn server<'a>(at: usize, declared: &'a Placed<ServerDeclaration>, reader: &mut R
 
 fn client<'a>(at: usize, declared: &'a Placed<ClientDeclaration>, reader: &mut Reader<'a, '_>) -> Option<Client<'a>> {
     let machine = reader.machine;
-    let urls =
-        declared.urls.iter().map(|url| Placed { place: url.place.clone(), value: ends(url).collect() }).collect();
+    let urls = declared.urls.iter().map(|url| Placed { place: url.place.clone(), value: reader.library.ends(url) });
+    let urls = urls.collect();
     let Some(path) = &declared.kubeconfig else {
         let certificate = declared.certificate.as_ref().map(|path| reader.pair(path, declared.key.as_ref()));
         let trusts = declared.authorities.as_ref().map(|path| Trust::These(reader.papers(path)));

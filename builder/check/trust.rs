@@ -14,6 +14,7 @@ use super::subject::Cluster;
 use super::talk::{Client, Led, Server, Servers, Talk};
 use crate::build::Proven;
 use crate::digest::Digest;
+use crate::document::Placed;
 use crate::error::Place;
 use crate::pki::{Certificate, Usage};
 use crate::tree::TreePath;
@@ -137,6 +138,7 @@ pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
         signed: RefCell::default(),
         strangers: Findings::default(),
         sound: BTreeMap::new(),
+        lists: BTreeMap::new(),
         kinds: BTreeMap::new(),
     };
     for client in &talk.clients {
@@ -162,13 +164,31 @@ struct Trial<'a> {
     strangers: Findings,
     // What was asked of which servers without a fault of theirs.
     sound: BTreeMap<(Asking<'a>, *const BTreeSet<usize>), Servers>,
+    // Of which servers many clients have a list, without a fault of theirs.
+    lists: BTreeMap<List<'a>, Servers>,
     // Of servers that many clients are led to, the first of each kind.
     kinds: BTreeMap<*const BTreeSet<usize>, (Servers, Rc<[usize]>)>,
 }
 
 /// What of a client its servers' certificates must suit: the authorities that it trusts, the name that it wants on them if it is
 /// not the one by which it asks, and where it asks. None trusts anyone, an empty digest the system.
-type Asking<'a> = (Option<Option<Digest>>, Option<&'a str>, Option<&'a End>);
+type Asking<'a> = (Trusted, Option<&'a str>, Option<&'a End>);
+
+/// The same of a client with a list: the server's name, and the list itself.
+type List<'a> = (Trusted, Option<&'a str>, &'a str, *const End);
+
+type Trusted = Option<Option<Digest>>;
+
+fn trusted(client: &Client<'_>) -> Trusted {
+    match &client.trusts {
+        Trust::Anyone => None,
+        Trust::System(_) => Some(None),
+        Trust::These(papers) => Some(Some(papers.digest)),
+    }
+}
+
+/// What is asked of so few servers is not remembered.
+const FEW: usize = 8;
 
 /// What of a server its clients' certificates must suit, and what is told if they do not.
 type Welcome<'a> = (&'a str, bool, Option<(Digest, &'a Place, &'a TreePath)>, Vec<(&'a str, &'a Place)>);
@@ -185,21 +205,43 @@ impl<'a> Trial<'a> {
             self.pairs(client, &self.talk.nearest(client), &client.declared.server.place, None);
         }
         for url in &client.urls {
-            for end in &url.value {
-                match self.talk.led(client, end) {
-                    Led::Behind(_) if self.talk.passes(client) => {
-                        let (who, whom) = (&client.declared.name, &client.declared.server.value);
-                        let says = format!("{who} leads to {whom} at {end}, which is no machine's");
-                        self.faults.of(&SERVER_ABSENT, Side { place: &url.place, machine: client.machine.name }, says);
+            let asking =
+                (trusted(client), client.called.as_deref(), &*client.declared.server.value, url.value.as_ptr());
+            match self.lists.get(&asking).cloned() {
+                Some(servers) if self.is_let_in_by(client, &servers) => {}
+                _ => {
+                    let before = self.faults.count;
+                    let led_to = self.list(client, url);
+                    if let Some(servers) = led_to.filter(|servers| servers.len() > FEW && self.faults.count == before) {
+                        self.lists.insert(asking, Rc::new(servers));
                     }
-                    Led::To(servers) | Led::Behind(servers) => {
-                        self.pairs(client, &servers, &url.place, Some(end));
-                    }
-                    Led::Nowhere(machine) => self.absent(client, machine, &url.place, end),
-                    Led::Outside => {}
                 }
             }
         }
+    }
+
+    /// A client and every server of a list; whom it is led to, if that is the same from every machine.
+    fn list(&mut self, client: &'a Client<'a>, url: &'a Placed<Rc<[End]>>) -> Option<BTreeSet<usize>> {
+        let mut all = Some(BTreeSet::new());
+        for end in url.value.iter() {
+            let led = self.talk.led(client, end);
+            let from_anywhere = end.address().is_some() && !end.is_loopback();
+            all = all.zip(led.all()).filter(|_| from_anywhere).map(|(mut all, servers)| {
+                all.extend(servers.iter());
+                all
+            });
+            match led {
+                Led::Behind(_) if self.talk.passes(client) => {
+                    let (who, whom) = (&client.declared.name, &client.declared.server.value);
+                    let says = format!("{who} leads to {whom} at {end}, which is no machine's");
+                    self.faults.of(&SERVER_ABSENT, Side { place: &url.place, machine: client.machine.name }, says);
+                }
+                Led::To(servers) | Led::Behind(servers) => self.pairs(client, &servers, &url.place, Some(end)),
+                Led::Nowhere(machine) => self.absent(client, machine, &url.place, end),
+                Led::Outside => {}
+            }
+        }
+        all
     }
 
     /// Nothing listens there: something of that name may listen elsewhere on the machine.
@@ -248,30 +290,28 @@ impl<'a> Trial<'a> {
     /// A client and all servers that it is led to. In a large cluster many clients are led to many servers: what is sound of the
     /// servers for one client is so for all that are like it, and the clients' own is looked at with one server of each kind.
     fn pairs(&mut self, client: &'a Client<'a>, servers: &Servers, asked: &'a Place, end: Option<&'a End>) {
-        const FEW: usize = 8;
         if servers.len() <= FEW {
             return servers.iter().for_each(|index| self.pair(client, &self.talk.servers[*index], asked, end));
         }
-        let trusts = match &client.trusts {
-            Trust::Anyone => None,
-            Trust::System(_) => Some(None),
-            Trust::These(papers) => Some(Some(papers.digest)),
-        };
-        let asking = ((trusts, client.called.as_deref(), end), Rc::as_ptr(servers));
+        let asking = ((trusted(client), client.called.as_deref(), end), Rc::as_ptr(servers));
         let before = self.faults.count;
-        if self.sound.contains_key(&asking) {
-            for index in self.kinds(servers).iter() {
-                let server = &self.talk.servers[*index];
-                server.clients.iter().for_each(|clients| self.lets_in(client, server, clients));
-            }
-            if self.faults.count == before {
-                return;
-            }
+        if self.sound.contains_key(&asking) && self.is_let_in_by(client, servers) {
+            return;
         }
         servers.iter().for_each(|index| self.pair(client, &self.talk.servers[*index], asked, end));
         if self.faults.count == before {
             self.sound.insert(asking, servers.clone());
         }
+    }
+
+    /// Whether one server of each kind lets a client in.
+    fn is_let_in_by(&mut self, client: &'a Client<'a>, servers: &Servers) -> bool {
+        let before = self.faults.count;
+        for index in self.kinds(servers).iter() {
+            let server = &self.talk.servers[*index];
+            server.clients.iter().for_each(|clients| self.lets_in(client, server, clients));
+        }
+        self.faults.count == before
     }
 
     /// The first server of each kind that lets clients in alike.

@@ -4,6 +4,7 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::finding::{Finding, Findings};
 use super::rule::{Rule, Severity};
@@ -46,7 +47,7 @@ pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
     }
     let mut bases: BTreeMap<usize, Laid<'_>> = BTreeMap::new();
     for machine in &cluster.machines {
-        let may_run = |declared: &&Placed<CheckDeclaration>| {
+        let may_run = |declared: &&Arc<Placed<CheckDeclaration>>| {
             declared.run.first().is_some_and(|program| is_there(machine, program))
         };
         let mut declared = machine.plan.checks.iter().filter(may_run).peekable();

@@ -411,7 +411,7 @@ pub struct UnitDeclaration {
 }
 
 /// What the base system or a registry has.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Provision {
     /// Who has it, in words: "the base", "registry.k8s.io".

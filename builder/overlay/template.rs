@@ -5,7 +5,7 @@
 //! renders to text in which every value that was put in is marked, so that [`super::escape`] can write it by the rules
 //! of the file's syntax.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
@@ -121,6 +121,7 @@ fn environment(write: fn(&mut Output<'_>, &mut State<'_, '_>, &Value) -> Result<
     environment.add_filter("host", nth_host);
     environment.add_filter("prefix", |network: String| Ok::<_, Error>(parse_network(&network)?.prefix_len()));
     environment.add_filter("url_host", |host: String| if host.contains(':') { format!("[{host}]") } else { host });
+    environment.add_filter("overlapping", overlapping);
     environment.add_test("at_least", at_least);
     environment.add_test("overlapping", |one: String, other: String| {
         let (one, other) = (parse_network(&one)?, parse_network(&other)?);
@@ -158,6 +159,22 @@ fn nth_host(network: String, index: u32) -> Result<String, Error> {
     };
     let inside = address.filter(|address: &std::net::IpAddr| parsed.contains(address));
     inside.map(|address| address.to_string()).ok_or_else(|| refuse(format!("{network} has no address number {index}")))
+}
+
+/// Those of a list of networks that overlap another one of it, as they are written there. Networks are one in another or apart,
+/// so each is compared with the widest before it alone.
+fn overlapping(networks: Vec<String>) -> Result<Vec<String>, Error> {
+    let parsed = networks.iter().map(|text| parse_network(text)).collect::<Result<Vec<_>, _>>()?;
+    let mut order: Vec<usize> = (0..parsed.len()).collect();
+    order.sort_by_key(|index| (parsed[*index].network(), parsed[*index].prefix_len()));
+    let (mut found, mut widest) = (BTreeSet::new(), None);
+    for index in order {
+        match widest.filter(|widest: &usize| parsed[*widest].contains(&parsed[index])) {
+            Some(widest) => found.extend([widest, index]),
+            None => widest = Some(index),
+        }
+    }
+    Ok(found.into_iter().map(|index| networks[index].clone()).collect())
 }
 
 /// An address as the network of it alone.
@@ -306,6 +323,18 @@ mod tests {
         );
         assert!(string("{{ net | host(8) }}").is_err() && string("{{ a | host(1) }}").is_err());
         assert_eq!(string("{{ version is at_least('1.9') }} {{ version is at_least('1.11') }}").unwrap(), "true false");
+    }
+
+    #[test]
+    fn networks_that_overlap() {
+        let of = |list: &str| string(&format!("{{{{ '{list}' | split(' ') | overlapping | join(' ') }}}}"));
+        assert_eq!(of("10.0.1.0/24 10.0.0.0/24 fd00::/64 10.0.2.0/23").unwrap(), "");
+        assert_eq!(
+            of("10.0.1.0/24 10.1.0.0/16 10.0.0.0/16 10.0.2.0/25 10.2.0.1/24").unwrap(),
+            "10.0.1.0/24 10.0.0.0/16 10.0.2.0/25"
+        );
+        assert_eq!(of("10.2.0.0/24 10.2.0.7/24 10.3.0.0/24").unwrap(), "10.2.0.0/24 10.2.0.7/24");
+        assert!(of("10.0.0.0/24 x").is_err());
     }
 
     #[test]

@@ -189,9 +189,9 @@ impl Entry {
     }
 }
 
-/// A file system, sorted bytewise by path.
+/// A file system, sorted bytewise by path. Trees share entries that they have in common.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tree(BTreeMap<TreePath, Entry>);
+pub struct Tree(BTreeMap<TreePath, Arc<Entry>>);
 
 impl Tree {
     /// Nothing in it.
@@ -201,7 +201,8 @@ impl Tree {
 
     /// Adds an entry. One that is there already is no fault if it is the same; directories that differ in nothing but
     /// their origin neither. Otherwise both origins are named.
-    pub fn insert(&mut self, path: TreePath, entry: Entry) -> Result<()> {
+    pub fn insert(&mut self, path: TreePath, entry: impl Into<Arc<Entry>>) -> Result<()> {
+        let entry = entry.into();
         if let Some(old) = self.0.get(&path) {
             if old.same_on_disk(&entry) {
                 return Ok(());
@@ -222,33 +223,49 @@ impl Tree {
     }
 
     /// Adds an entry in the place of one that may be there; gives back the old one.
-    pub fn replace(&mut self, path: TreePath, entry: Entry) -> Option<Entry> {
-        self.0.insert(path, entry)
+    pub fn replace(&mut self, path: TreePath, entry: impl Into<Arc<Entry>>) -> Option<Arc<Entry>> {
+        self.0.insert(path, entry.into())
     }
 
     /// Takes an entry out.
-    pub fn remove(&mut self, path: &TreePath) -> Option<Entry> {
+    pub fn remove(&mut self, path: &TreePath) -> Option<Arc<Entry>> {
         self.0.remove(path)
     }
 
     /// The entry at `path`.
     pub fn get(&self, path: &TreePath) -> Option<&Entry> {
-        self.0.get(path)
+        self.0.get(path).map(Arc::as_ref)
+    }
+
+    /// The entry at `path`, for another tree.
+    pub fn shared(&self, path: &TreePath) -> Option<Arc<Entry>> {
+        self.0.get(path).cloned()
     }
 
     /// The entry at the path that has this text, with the path.
     pub fn at(&self, path: &str) -> Option<(&TreePath, &Entry)> {
-        self.0.get_key_value(path)
+        self.0.get_key_value(path).map(|(path, entry)| (path, entry.as_ref()))
     }
 
     /// The entry at `path`, to be changed.
     pub fn get_mut(&mut self, path: &TreePath) -> Option<&mut Entry> {
-        self.0.get_mut(path)
+        self.0.get_mut(path).map(Arc::make_mut)
     }
 
     /// All entries in order: bytewise by path, a directory before what is in it.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&TreePath, &Entry)> {
-        self.0.iter()
+        self.0.iter().map(|(path, entry)| (path, entry.as_ref()))
+    }
+
+    /// The tree of those entries alone that are kept.
+    pub fn filter(&self, keep: impl Fn(&TreePath, &Entry) -> bool) -> Tree {
+        let kept = self.0.iter().filter(|(path, entry)| keep(path, entry));
+        Tree(kept.map(|(path, entry)| (path.clone(), entry.clone())).collect())
+    }
+
+    /// Adds the entries of another tree, in the place of what may be there.
+    pub fn extend(&mut self, other: &Tree) {
+        self.0.extend(other.0.iter().map(|(path, entry)| (path.clone(), entry.clone())));
     }
 
     /// How many entries there are.
@@ -266,22 +283,24 @@ impl Tree {
     ///
     /// # Errors
     /// A file or symlink in the place of a directory: what lies below it would go astray.
-    pub fn add_parents(&mut self, directory: impl Fn(&TreePath) -> Entry) -> Result<()> {
+    pub fn add_parents<E: Into<Arc<Entry>>>(&mut self, directory: impl Fn(&TreePath) -> E) -> Result<()> {
         let mut faults = crate::error::Faults::new();
-        let mut missing = BTreeMap::new();
+        let mut missing: BTreeMap<TreePath, Arc<Entry>> = BTreeMap::new();
         for (path, entry) in &self.0 {
-            for parent in path.ancestors() {
-                match self.0.get(&parent) {
-                    Some(Entry { node: Node::Directory, .. }) => {}
-                    Some(other) => faults.push(Error::policy(format!(
+            for (depth, parent) in path.parents().enumerate() {
+                match self.at(parent) {
+                    Some((_, Entry { node: Node::Directory, .. })) => {}
+                    Some((parent, other)) => faults.push(Error::policy(format!(
                         "{path} ({}) lies below {parent}, which is a {} ({})",
                         entry.origin,
                         other.node.name(),
                         other.origin
                     ))),
-                    None => {
-                        missing.entry(parent).or_insert_with_key(&directory);
-                    }
+                    None if missing.contains_key(parent) => {}
+                    None => missing.extend(path.ancestors().nth(depth).map(|parent| {
+                        let entry = directory(&parent).into();
+                        (parent, entry)
+                    })),
                 }
             }
         }
@@ -292,7 +311,7 @@ impl Tree {
 
 impl FromIterator<(TreePath, Entry)> for Tree {
     fn from_iter<I: IntoIterator<Item = (TreePath, Entry)>>(entries: I) -> Tree {
-        Tree(entries.into_iter().collect())
+        Tree(entries.into_iter().map(|(path, entry)| (path, Arc::new(entry))).collect())
     }
 }
 

@@ -33,9 +33,14 @@ impl TreePath {
         self.0.match_indices('/').map(|(at, _)| TreePath(self.0[..at].into()))
     }
 
-    /// As [`TreePath::ancestors`], and then this, as texts.
+    /// As [`TreePath::ancestors`], as texts.
+    pub fn parents(&self) -> impl Iterator<Item = &str> {
+        self.0.match_indices('/').map(|(at, _)| &self.0[..at])
+    }
+
+    /// As [`TreePath::parents`], and then this.
     pub fn prefixes(&self) -> impl Iterator<Item = &str> {
-        self.0.match_indices('/').map(|(at, _)| &self.0[..at]).chain([&*self.0])
+        self.parents().chain([&*self.0])
     }
 
     /// The last component.

@@ -22,7 +22,7 @@ use super::settings::{Probed, Settings};
 use super::sight;
 use crate::document::{Value, nearest};
 use crate::error::{Error, Fault, Faults, Place, Result};
-use crate::overlay::reads::{self, Reads};
+use crate::overlay::reads::Reads;
 use crate::overlay::scope::SharedValues;
 use crate::overlay::{Global, Overlay, Scope, Sharing, Variants};
 use crate::profile::{Node, Profile, merge};
@@ -49,6 +49,8 @@ pub struct Shared {
     values: Arc<SharedValues>,
     // The variables of each overlay where the node says nothing of them; none if there is something wrong with them.
     variables: Vec<Option<Value>>,
+    // The variables of each overlay of which a node says something.
+    differing: Vec<Arc<BTreeSet<String>>>,
 }
 
 impl Shared {
@@ -59,7 +61,16 @@ impl Shared {
             let variables = variables_of(profile, overlay, None, &mut faults);
             faults.is_empty().then_some(variables)
         };
-        Shared { values: Arc::default(), variables: overlays.iter().map(variables).collect() }
+        let differing = |overlay: &Overlay| {
+            let said =
+                profile.nodes.iter().filter_map(|node| node.document.get("vars")?.get(&overlay.name)?.as_table());
+            Arc::new(said.flat_map(|table| table.keys().cloned()).collect())
+        };
+        Shared {
+            values: Arc::default(),
+            variables: overlays.iter().map(variables).collect(),
+            differing: overlays.iter().map(differing).collect(),
+        }
     }
 
     /// Of each overlay its variables on a node, and a number: 0 if they are those of every node that says nothing of them.
@@ -103,9 +114,9 @@ impl NodeScopes {
         let base = profile.scope.sharing_child(names, Reads::NODE, Some(sharing(KINDS * overlays.len())));
         let (mut scopes, mut named) = (Vec::new(), BTreeMap::new());
         for (index, (overlay, (_, vars))) in overlays.iter().zip(all).enumerate() {
-            let names = BTreeMap::from([("vars".to_owned(), Global::Document(vars))]);
+            let names = BTreeMap::from([("vars".to_owned(), Global::Differing(vars, shared.differing[index].clone()))]);
             let scope = base.sharing_child(names, Reads::variables(index), Some(sharing(KINDS * index)));
-            named.extend(scope.get("vars").map(|vars| (overlay.name.clone(), (index, vars))));
+            named.extend(scope.get("vars").map(|vars| (overlay.name.clone(), vars)));
             scopes.push(scope);
         }
         // Filled once: the map was made a few lines above.
@@ -159,7 +170,7 @@ fn variables_of(profile: &Profile, overlay: &Overlay, node: Option<&Node>, fault
 }
 
 #[derive(Debug)]
-struct Variables(OnceLock<BTreeMap<String, (usize, Jinja)>>);
+struct Variables(OnceLock<BTreeMap<String, Jinja>>);
 
 #[derive(Debug)]
 struct OverlaysObject(Weak<Variables>);
@@ -169,9 +180,7 @@ impl Object for OverlaysObject {
         let variables = self.0.upgrade()?;
         let key = key.as_str()?;
         let named = variables.0.get()?;
-        let (index, vars) = named.get(key).or_else(|| named.get(&key.replace('_', "-")))?;
-        reads::note(Reads::variables(*index));
-        Some(vars.clone())
+        named.get(key).or_else(|| named.get(&key.replace('_', "-"))).cloned()
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {

@@ -3,7 +3,7 @@
 //! node as much as there are nodes.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::BitOr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -23,7 +23,12 @@ impl Reads {
     }
 
     fn overlays(self) -> impl Iterator<Item = usize> {
-        (0..127).filter(move |overlay| self.0 & (1 << overlay) != 0)
+        let mut bits = self.0 & !Reads::NODE.0;
+        std::iter::from_fn(move || {
+            let lowest = (bits != 0).then(|| bits.trailing_zeros() as usize)?;
+            bits &= bits - 1;
+            Some(lowest)
+        })
     }
 }
 
@@ -57,16 +62,26 @@ pub fn tracked<T>(make: impl FnOnce() -> T) -> (T, Reads) {
 /// Which variables each overlay has on a node: nodes with one number have the same.
 pub type Variants = Arc<[usize]>;
 
+/// So many things are remembered that read the same variables: nodes whose variables are alike mostly follow each other, and where
+/// each has its own nothing is gained.
+const KEPT: usize = 16;
+
 /// What was made on one node and is right on others, by what it was made of.
 #[derive(Debug)]
 pub struct Remembered<K, T>(Mutex<BTreeMap<K, Vec<Kept<T>>>>);
 
-/// Something with what it read: overlays and the numbers of their variables.
+/// What read the same: with the numbers of the variables that it read, the last one first.
 #[derive(Debug)]
 struct Kept<T> {
     reads: Reads,
-    variants: Vec<(usize, usize)>,
-    made: T,
+    made: VecDeque<(Vec<usize>, T)>,
+}
+
+impl Reads {
+    /// The numbers of what was read.
+    fn numbers(self, variants: &Variants) -> Vec<usize> {
+        self.overlays().map(|overlay| variants[overlay]).collect()
+    }
 }
 
 impl<K, T> Default for Remembered<K, T> {
@@ -92,17 +107,30 @@ impl<K: Ord, T: Clone> Remembered<K, T> {
         let (made, reads) = tracked(make);
         let made = made?;
         if reads.0 & Reads::NODE.0 == 0 && keep(&made) {
-            let variants = reads.overlays().map(|overlay| (overlay, variants[overlay])).collect();
-            let kept = Kept { reads, variants, made: made.clone() };
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().push(kept);
+            self.keep(key, reads, (reads.numbers(variants), made.clone()));
         }
         Ok(made)
     }
 
     fn find(&self, key: &K, variants: &Variants) -> Option<(T, Reads)> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = |kept: &&Kept<T>| kept.variants.iter().all(|(overlay, number)| variants[*overlay] == *number);
-        known.get(key)?.iter().find(same).map(|kept| (kept.made.clone(), kept.reads))
+        known.get(key)?.iter().find_map(|Kept { reads, made }| {
+            let numbers = reads.numbers(variants);
+            let (_, made) = made.iter().find(|(own, _)| *own == numbers)?;
+            Some((made.clone(), *reads))
+        })
+    }
+
+    fn keep(&self, key: K, reads: Reads, made: (Vec<usize>, T)) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = known.entry(key).or_default();
+        match known.iter_mut().find(|kept| kept.reads == reads) {
+            Some(kept) => {
+                kept.made.truncate(KEPT - 1);
+                kept.made.push_front(made);
+            }
+            None => known.push(Kept { reads, made: [made].into() }),
+        }
     }
 }
 
@@ -127,6 +155,14 @@ mod tests {
         assert_eq!([get("c", &one, 1, Reads::NODE), get("c", &one, 2, Reads::NODE)], [1, 2]);
         let nested = || Ok::<_, ()>(get("b", &one, 9, Reads::NOTHING));
         assert_eq!(tracked(|| remembered.get("d", &one, |_| true, nested)), (Ok(1), second));
+        // Where each has its own, only the last are kept; what read nothing of them stays.
+        for number in 0..100 {
+            get("b", &[0, number].into(), 3, second);
+        }
+        let known = remembered.0.lock().unwrap();
+        assert_eq!(known["b"].iter().map(|kept| kept.made.len()).collect::<Vec<_>>(), [KEPT]);
+        drop(known);
+        assert_eq!(get("a", &one, 9, Reads::NOTHING), 1);
         assert!(Reads::variables(127) == Reads::NODE && Reads::variables(500) == Reads::NODE);
     }
 }

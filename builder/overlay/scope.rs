@@ -4,7 +4,7 @@
 //! to; what came out is never rendered again. A string that needs itself is an error that names the way round.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use minijinja::value::{Enumerator, Object, ObjectExt, Value as Jinja, ValueKind};
@@ -20,6 +20,9 @@ use crate::error::{Error, Faults, Place, Result};
 pub enum Global {
     /// A value of a document, whose strings are rendered when asked for, in the scope that has it.
     Document(Value),
+    /// As a table of a document; of these keys alone the values differ between nodes, so to ask for another one is not reading
+    /// anything of the node.
+    Differing(Value, Arc<BTreeSet<String>>),
     /// A finished value or a function.
     Ready(Jinja),
     /// As a finished value; that it was asked for is not reading it: it notes itself what is read of it.
@@ -272,7 +275,12 @@ impl Scope {
             Data::Array(items) => self.resolve_items(items, path),
             Data::Table(_) => match expression(value) {
                 Some(source) => self.once(Source::Expression, source, path, &value.place),
-                None => Jinja::from_object(Lazy { scope: self.clone(), value: value.clone(), path: path.to_owned() }),
+                None => Jinja::from_object(Lazy {
+                    scope: self.clone(),
+                    value: value.clone(),
+                    path: path.to_owned(),
+                    differing: None,
+                }),
             },
         }
     }
@@ -322,6 +330,12 @@ impl Scope {
                 reads::note(self.reads);
                 Some(self.resolve(value, name))
             }
+            Some(Global::Differing(value, keys)) => Some(Jinja::from_object(Lazy {
+                scope: self.clone(),
+                value: value.clone(),
+                path: name.to_owned(),
+                differing: Some(keys.clone()),
+            })),
             Some(Global::Ready(value)) => {
                 reads::note(self.reads);
                 Some(value.clone())
@@ -414,6 +428,8 @@ struct Lazy {
     scope: Arc<Scope>,
     value: Value,
     path: String,
+    // The keys that are something of the node; none if who gave the table has noted that it was read.
+    differing: Option<Arc<BTreeSet<String>>>,
 }
 
 impl Object for Lazy {
@@ -421,10 +437,16 @@ impl Object for Lazy {
         let key = key.as_str()?;
         let dashed = key.replace('_', "-");
         let (key, value) = [key, &dashed].into_iter().find_map(|key| Some((key, self.value.get(key)?)))?;
+        if self.differing.as_ref().is_some_and(|keys| keys.contains(key)) {
+            reads::note(self.scope.reads);
+        }
         Some(self.scope.resolve(value, &below(&self.path, key)))
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
+        if self.differing.is_some() {
+            reads::note(self.scope.reads);
+        }
         self.mapped_enumerator(|this| match this.value.as_table() {
             Some(table) => Box::new(table.keys().map(|key| Jinja::from(key.as_str()))),
             None => Box::new(std::iter::empty()),
@@ -507,6 +529,21 @@ mod tests {
         let error =
             ask("ask = \"{{ nodes[0].b }}\"\n[[nodes]]\na = \"{{ nodes[0].b }}\"\nb = \"{{ node.a }}\"").unwrap_err();
         assert!(error.to_string().contains("a value needs itself"), "{error}");
+    }
+
+    #[test]
+    fn of_a_table_that_differs_only_those_keys_are_the_nodes_own() {
+        let (root, vars) = scope("[ask]\na-b = 1\nc = \"{{ vars.a_b }}\"\nd = \"{{ 1 + 1 }}\"");
+        let differing = Arc::new(BTreeSet::from(["a-b".to_owned()]));
+        let names = BTreeMap::from([("vars".to_owned(), Global::Differing(vars, differing))]);
+        let child = root.sharing_child(names, Reads::variables(1), None);
+        let read = |source| tracked(|| child.evaluate(source).unwrap().to_string());
+        assert_eq!(read("vars.d"), ("2".to_owned(), Reads::NOTHING));
+        assert_eq!(read("vars is defined"), ("True".to_owned(), Reads::NOTHING));
+        assert_eq!(read("vars.a_b"), ("1".to_owned(), Reads::variables(1)));
+        assert_eq!(read("vars.c"), ("1".to_owned(), Reads::variables(1)));
+        assert_eq!(read("vars | length"), ("3".to_owned(), Reads::variables(1)));
+        assert_eq!(read("vars | items | list | length").1, Reads::variables(1));
     }
 
     #[test]

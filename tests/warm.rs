@@ -175,13 +175,13 @@ fn nothing_private_is_kept() {
     assert!(release.keys().any(|name| name.starts_with("secrets/a/rootfs")));
     let kept = files(&project.beside("cache/mastermold/notes"));
     let names: Vec<&str> = kept.keys().filter_map(|name| name.split('/').next()).collect();
-    for wanted in ["piece-zstd-9-2", "piece-gzip-6-2", "sum-zstd-2", "archive-cpio.zst-9-2", "archive-tar.zst-9-2"] {
+    for wanted in ["piece-zstd-9-3", "piece-gzip-6-3", "sum-zstd-3", "archive-cpio.zst-9-3", "archive-tar.zst-9-3"] {
         assert!(names.contains(&wanted), "{wanted}: {names:?}");
     }
     assert!(!names.iter().any(|name| name.starts_with("archive-tar.gz")), "of an archive with secrets: {names:?}");
     // Of the archive with secrets only the two large files are: 4 MiB is what makes one.
-    assert_eq!(names.iter().filter(|name| **name == "piece-gzip-6-2").count(), 1);
-    assert_eq!(names.iter().filter(|name| **name == "sum-gzip-2").count(), 1);
+    assert_eq!(names.iter().filter(|name| **name == "piece-gzip-6-3").count(), 1);
+    assert_eq!(names.iter().filter(|name| **name == "sum-gzip-3").count(), 1);
 }
 
 /// `verify --rebuild` asks whether a release is what its profile makes: what this cache says of it is no answer.
@@ -193,7 +193,7 @@ fn a_rebuild_does_not_believe_the_cache() {
     let (key, release) = (key.to_str().unwrap(), release.to_str().unwrap());
     project.must(&["key", "new", key]);
     project.must(&["sign", release, "--key", key]);
-    let notes = walk(&project.beside("cache/mastermold/notes/piece-zstd-9-2"));
+    let notes = walk(&project.beside("cache/mastermold/notes/piece-zstd-9-3"));
     let [first, second, ..] = &notes.values().collect::<Vec<_>>()[..] else { panic!("{notes:?}") };
     let (one, two) = (std::fs::read(first).unwrap(), std::fs::read(second).unwrap());
     std::fs::write(first, two).unwrap();

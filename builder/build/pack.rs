@@ -8,11 +8,11 @@ use super::parallel::try_map;
 use super::pieces::{self, Kept, Missing};
 use crate::archive::{self, Codec, Container, Format, NoPieces, Packing, Parts, Pieces};
 use crate::bundle::{Artifact, Draft};
-use crate::digest::Digest;
+use crate::digest::{Check, CheckWriter, Digest};
 use crate::epoch::Epoch;
 use crate::error::{Class, Error, Result};
 use crate::profile::{LayersDeclaration, OutputDeclaration, SecretsDeclaration};
-use crate::store::{Pin, Store};
+use crate::store::{Pin, Store, Written};
 use crate::tree::{Audience, Blobs, Secrecy, Tree};
 
 /// An archive to be written.
@@ -179,7 +179,7 @@ impl<'a> Writing<'a> {
         let (large, small): (Vec<&Job<'_>>, Vec<&Job<'_>>) = distinct.into_values().partition(|job| job.is_large());
         let (threads, each) = self.share(jobs);
         let mut artifacts = self.large(&large, threads, each)?;
-        artifacts.extend(try_map(threads, small, |job| self.write(job, &NoPieces, each))?);
+        artifacts.extend(try_map(threads, small, |job| Ok(self.write(job, &NoPieces, each)?.0))?);
         artifacts.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(artifacts)
     }
@@ -215,8 +215,9 @@ impl<'a> Writing<'a> {
                 }
                 written => written?,
             };
+            let (artifact, check) = artifact;
             let pin = Pin { digest: artifact.sha256, size: artifact.size };
-            key.map(|key| kept.remember_archive(&key, &packing, &pin)).transpose()?;
+            key.map(|key| kept.remember_archive(&key, &packing, &Written { pin, check })).transpose()?;
             Ok(artifact)
         });
         artifacts.extend(written?);
@@ -235,16 +236,21 @@ impl<'a> Writing<'a> {
         }
         let key = pieces::key(job.parts(self.mtime))?;
         let known = self.kept(job).archive(&key, &job.packing(self.mtime, self.means))?;
-        let Some(pin) = known else { return Ok((Some(key), None)) };
-        let is_there = self.draft.reuse(&job.path, &pin.digest, pin.size)?;
+        let Some(Written { pin, check }) = known else { return Ok((Some(key), None)) };
+        let is_there = self.draft.reuse(&job.path, (&pin.digest, pin.size), check)?;
         Ok((Some(key), is_there.then(|| job.artifact(pin))))
     }
 
-    fn write(&self, job: &Job<'_>, pieces: &dyn Pieces, means: Means) -> Result<Artifact> {
+    fn write(&self, job: &Job<'_>, pieces: &dyn Pieces, means: Means) -> Result<(Artifact, Check)> {
         let packing = job.packing(self.mtime, means);
-        let written =
-            self.draft.add(job.secrecy, &job.path, |out| archive::pack(&job.tree, self.blobs, pieces, &packing, out));
+        let mut check = Check(0);
+        let written = self.draft.add(job.secrecy, &job.path, |out| {
+            let mut checked = CheckWriter::new(out);
+            archive::pack(&job.tree, self.blobs, pieces, &packing, &mut checked)?;
+            check = checked.finish().1;
+            Ok(())
+        });
         let (digest, size) = written.map_err(|error| error.context(format!("writing {}", job.path)))?;
-        Ok(job.artifact(Pin { digest, size }))
+        Ok((job.artifact(Pin { digest, size }), check))
     }
 }

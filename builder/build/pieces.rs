@@ -2,9 +2,9 @@
 //! it was compressed.
 //!
 //! ```text
-//! notes/piece-CODEC-LEVEL-2/BODY    which piece has the blocks of a part's body
-//! notes/sum-CODEC-2/PART            the codec's sum over the part, which has the file's header in it
-//! notes/archive-FORMAT-LEVEL-2/KEY  what an archive of these parts became
+//! notes/piece-CODEC-LEVEL-3/BODY    which piece has the blocks of a part's body
+//! notes/sum-CODEC-3/PART            the codec's sum over the part, which has the file's header in it
+//! notes/archive-FORMAT-LEVEL-3/KEY  what an archive of these parts became
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,12 +13,12 @@ use super::parallel::try_map;
 use crate::archive::{self, Codec, Packing, Part, Parts, Piece, Pieces};
 use crate::digest::{Digest, Hasher};
 use crate::error::Result;
-use crate::store::{Pin, Store};
+use crate::store::{Store, Written};
 use crate::tree::{Blobs, Secrecy};
 
 /// How what is kept is made. Another number, and nothing that older programs kept is used: it grows with every change of the
 /// bytes that a codec makes of a body, be it a parameter here or another version of a codec's crate.
-const GENERATION: u32 = 2;
+const GENERATION: u32 = 3;
 
 /// What has fewer bytes is compressed each time: looking for it takes longer.
 const WORTH: u64 = 1 << 20;
@@ -54,9 +54,9 @@ impl Kept<'_> {
         part.body() >= WORTH && (self.secrecy == Secrecy::Public || part.is_stored())
     }
 
-    fn piece(&self, part: &Part<'_>, packing: &Packing) -> Result<Option<Pin>> {
-        let pin = self.recall(&piece_name(packing), &part.body_digest())?;
-        Ok(pin.map(|pin| Ok(self.store.has_piece(&pin)?.then_some(pin))).transpose()?.flatten())
+    fn piece(&self, part: &Part<'_>, packing: &Packing) -> Result<Option<Written>> {
+        let kept = self.recall(&piece_name(packing), &part.body_digest())?;
+        Ok(kept.map(|kept| Ok(self.store.has_piece(&kept.pin)?.then_some(kept))).transpose()?.flatten())
     }
 
     fn sum(&self, part: &Part<'_>, packing: &Packing) -> Result<Option<u64>> {
@@ -64,25 +64,25 @@ impl Kept<'_> {
         Ok(text.and_then(|text| text.parse().ok()))
     }
 
-    fn recall(&self, name: &str, key: &Digest) -> Result<Option<Pin>> {
+    fn recall(&self, name: &str, key: &Digest) -> Result<Option<Written>> {
         Ok(self.store.recall(name, key)?.and_then(|text| text.parse().ok()))
     }
 
     /// What an archive of these parts became, if one was made before.
-    pub fn archive(&self, key: &Digest, packing: &Packing) -> Result<Option<Pin>> {
+    pub fn archive(&self, key: &Digest, packing: &Packing) -> Result<Option<Written>> {
         self.recall(&archive_name(packing), key)
     }
 
     /// Remembers what an archive became.
-    pub fn remember_archive(&self, key: &Digest, packing: &Packing, pin: &Pin) -> Result<()> {
-        self.store.remember(&archive_name(packing), key, &pin.to_string())
+    pub fn remember_archive(&self, key: &Digest, packing: &Packing, written: &Written) -> Result<()> {
+        self.store.remember(&archive_name(packing), key, &written.to_string())
     }
 
     /// Removes damaged pieces of an archive, so that they are made anew.
     pub fn mend(&self, parts: Parts<'_>, packing: &Packing) -> Result<()> {
         for part in parts {
-            if let Some(pin) = self.piece(&part?, packing)? {
-                self.store.check_piece(&pin)?;
+            if let Some(kept) = self.piece(&part?, packing)? {
+                self.store.check_piece(&kept)?;
             }
         }
         Ok(())
@@ -94,8 +94,8 @@ impl Pieces for Kept<'_> {
         if !self.is_worth(part) {
             return Ok(None);
         }
-        let Some((pin, sum)) = self.piece(part, packing)?.zip(self.sum(part, packing)?) else { return Ok(None) };
-        Ok(Some(Piece { blocks: self.store.piece(&pin)?, sum }))
+        let Some((kept, sum)) = self.piece(part, packing)?.zip(self.sum(part, packing)?) else { return Ok(None) };
+        Ok(Some(Piece { blocks: self.store.piece(&kept)?, sum }))
     }
 }
 
@@ -160,8 +160,8 @@ impl Wanted<'_> {
         let sums = match kept.piece(first, &packing)? {
             Some(_) => archive::sums(&self.alike, blobs, packing.format.codec)?,
             None => {
-                let (pin, sums) = store.add_piece(|out| archive::press(&self.alike, blobs, &packing, out))?;
-                store.remember(&piece_name(&packing), &first.body_digest(), &pin.to_string())?;
+                let (written, sums) = store.add_piece(|out| archive::press(&self.alike, blobs, &packing, out))?;
+                store.remember(&piece_name(&packing), &first.body_digest(), &written.to_string())?;
                 sums
             }
         };

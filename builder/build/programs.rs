@@ -1,10 +1,21 @@
 //! What the programs of a release are: looked into once, whatever the number of builds.
 
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek};
 
+use super::parallel;
 use crate::error::{Error, Result};
 use crate::program::{self, Program};
 use crate::store::{Pin, Store};
+
+/// What these blobs are, as far as they are programs that can be read: looked into on all cores.
+pub fn look_all(store: &Store, pins: &BTreeSet<Pin>) -> BTreeMap<Pin, Program> {
+    let mut largest_first: Vec<Pin> = pins.iter().copied().collect();
+    largest_first.sort_by_key(|pin| Reverse(pin.size));
+    let look = |pin| Some((pin, look(store, &pin).ok().flatten()?));
+    parallel::map(parallel::threads(), largest_first, look).into_iter().flatten().collect()
+}
 
 /// What a blob of the store is, if it is a program. It is hashed before it is looked into, and what was found is kept: not a byte
 /// of it counts that is not the pinned one.

@@ -18,6 +18,7 @@ pub mod assemble;
 pub mod certificates;
 pub mod cmdline;
 pub mod fetched;
+mod flush;
 pub mod inspect;
 pub mod lists;
 pub mod manifest;

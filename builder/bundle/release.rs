@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::flush::Flusher;
 use super::{PUBLIC, SECRETS, SUMS, Sums};
-use crate::digest::{Digest, HashWriter, copy};
+use crate::digest::{Check, CheckedReader, Digest, HashWriter, copy};
 use crate::disk::{self, Access, StagedDirectory};
 use crate::error::{Error, Result};
 use crate::tree::Secrecy;
@@ -27,6 +28,7 @@ pub struct Draft {
     secrets: Mutex<Sums>,
     /// Public files that the release which is there has too, as the same files.
     shared: Mutex<BTreeSet<String>>,
+    flusher: Flusher,
 }
 
 /// What became of a draft.
@@ -58,16 +60,19 @@ impl Draft {
         disk::create_directories(&staged.path().join(PUBLIC), Access::Public)?;
         disk::create_directories(&staged.path().join(SECRETS), Access::Private)?;
         let target = cluster.join(version);
-        let (public, secrets, shared) = Default::default();
-        Ok(Draft { staged, cluster, target, public, secrets, shared })
+        let (public, secrets, shared, flusher) = Default::default();
+        Ok(Draft { staged, cluster, target, public, secrets, shared, flusher })
     }
 
     /// Takes a public file from the release that is there, if it has the file and the file is whole, so that nothing is
-    /// written; says whether it did. The file is hashed. Who changes it in the one release would change it in the other,
-    /// but only one of them stays.
-    pub fn reuse(&self, path: &str, digest: &Digest, size: u64) -> Result<bool> {
-        let Ok(Some(mut file)) = disk::open_plain(&self.target.join(PUBLIC).join(path)) else { return Ok(false) };
-        if disk::size(&file)? != size || hash(&mut file, path)? != *digest {
+    /// written; says whether it did. All of the file is read, and is to have the `check` that it was written with: that finds
+    /// damage. Who wants to deceive is found when the release is verified, for its sums have the digest. Who changes the file in
+    /// the one release would change it in the other, but only one of them stays.
+    pub fn reuse(&self, path: &str, (digest, size): (&Digest, u64), check: Check) -> Result<bool> {
+        let Ok(Some(file)) = disk::open_plain(&self.target.join(PUBLIC).join(path)) else { return Ok(false) };
+        if disk::size(&file)? != size
+            || copy(&mut CheckedReader::new(&file, check, path), &mut std::io::sink()).is_err()
+        {
             return Ok(false);
         }
         let copy = self.staged.path().join(PUBLIC).join(path);
@@ -93,7 +98,7 @@ impl Draft {
         };
         let target = self.staged.path().join(part).join(path);
         disk::create_directories(target.parent().unwrap_or(&target), access)?;
-        let mut writer = HashWriter::new(disk::create(&target, access)?);
+        let mut writer = HashWriter::new(self.flusher.writer(disk::create(&target, access)?, &target));
         if let Err(error) = write(&mut writer) {
             disk::remove_file(&target)?;
             return Err(error);
@@ -110,6 +115,7 @@ impl Draft {
 
     /// Writes the sums and gives the release its name, `out/CLUSTER/VERSION`.
     pub fn finish(self, existing: Existing) -> Result<(PathBuf, Outcome)> {
+        self.flusher.finish()?;
         let target = self.target;
         let shared = self.shared.into_inner().unwrap_or_else(PoisonError::into_inner);
         let public = self.public.into_inner().unwrap_or_else(PoisonError::into_inner);

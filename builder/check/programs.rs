@@ -1,13 +1,14 @@
 //! Programs that the machine can start: its architecture, and what the loader needs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::finding::{Findings, Spot};
 use super::rule::{Rule, Severity};
 use super::subject::{Cluster, Found, Machine};
 use crate::build::base::Knowledge;
-use crate::digest::Digest;
+use crate::build::programs;
 use crate::program::Program;
+use crate::store::Pin;
 use crate::tree::{Content, Node, TreePath};
 
 /// Where the loader looks for libraries (ld.so(8)), with the directories that Debian and others have for an architecture.
@@ -44,19 +45,25 @@ pub const RULES: &[Rule] = &[PROGRAM_FOREIGN, PROGRAM_LOADER, PROGRAM_LIBRARY];
 /// Looks at every program of the bundle that is in the store.
 pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
     // The bytes of machines are mostly the same.
-    let mut known: BTreeMap<Digest, Option<Program>> = BTreeMap::new();
+    let distinct = cluster.machines.iter().flat_map(pinned).map(|(_, pin)| pin).collect();
+    let known = programs::look_all(cluster.store, &distinct);
     for machine in &cluster.machines {
-        for (path, entry) in machine.plan.tree.iter() {
-            let Node::File(Content::Blob { digest, size }) = &entry.node else { continue };
-            if entry.mode & 0o111 == 0 {
-                continue;
-            }
-            let program = known.entry(*digest).or_insert_with(|| cluster.program(digest, *size));
-            if let Some(program) = program {
+        for (path, pin) in pinned(machine) {
+            if let Some(program) = known.get(&pin) {
                 look(program, Spot { machine, path, line: None }, findings);
             }
         }
     }
+}
+
+/// A machine's files that may be run and come from sources.
+fn pinned<'a>(machine: &'a Machine<'_>) -> impl Iterator<Item = (&'a TreePath, Pin)> {
+    machine.plan.tree.iter().filter_map(|(path, entry)| match &entry.node {
+        Node::File(Content::Blob { digest, size }) if entry.mode & 0o111 != 0 => {
+            Some((path, Pin { digest: *digest, size: *size }))
+        }
+        _ => None,
+    })
 }
 
 fn look(program: &Program, spot: Spot<'_>, findings: &mut Findings) {

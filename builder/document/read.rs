@@ -68,12 +68,13 @@ fn prune(value: &Value, place: &Place) -> Option<(Value, (Place, String))> {
     match &value.data {
         Data::Table(table) => {
             for (key, field) in table.iter() {
-                let mut rest = Table::clone(table);
                 if let Some((inner, taken)) = prune(&field.value, place) {
+                    let mut rest = Table::clone(table);
                     rest.entry(key.clone()).and_modify(|field| field.value = inner);
                     return rebuilt(Data::Table(Arc::new(rest)), taken);
                 }
                 if field.value.place == *place || field.key == *place {
+                    let mut rest = Table::clone(table);
                     rest.remove(key);
                     return rebuilt(Data::Table(Arc::new(rest)), (value.place.clone(), key.clone()));
                 }
@@ -82,12 +83,13 @@ fn prune(value: &Value, place: &Place) -> Option<(Value, (Place, String))> {
         }
         Data::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                let mut rest = Vec::clone(items);
                 if let Some((inner, taken)) = prune(item, place) {
+                    let mut rest = Vec::clone(items);
                     rest[index] = inner;
                     return rebuilt(Data::Array(Arc::new(rest)), taken);
                 }
                 if item.place == *place {
+                    let mut rest = Vec::clone(items);
                     rest.remove(index);
                     return rebuilt(Data::Array(Arc::new(rest)), (value.place.clone(), String::new()));
                 }

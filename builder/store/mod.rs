@@ -35,6 +35,7 @@ pub use checksum::parse_checksum;
 pub use gather::{gather, text};
 pub use images::{entries, plain};
 pub use members::members;
+pub use spare::Written;
 pub use unpack::{Entry, Kind, Limits};
 pub use url::{Scheme, Url};
 

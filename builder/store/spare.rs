@@ -3,27 +3,57 @@
 //! Neither is synced. A power cut may take it away or leave a name without its bytes; both are known by digests, and what is
 //! not what it should be counts as not there. `DIR/pieces` and `DIR/notes` may be removed at any time that nobody builds.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use super::Pin;
 use super::cache::{Store, is_there};
-use crate::digest::{Digest, HashWriter, PinnedReader, copy};
+use crate::digest::{Check, CheckWriter, CheckedReader, Digest, HashWriter, copy};
 use crate::disk::{self, Access};
 use crate::error::{Class, Error, Result};
 
+/// What was written once, and how it is seen that it is still that: each build reads all of it, and SHA-256 would take most of
+/// the time. Who can change a piece can change the note that says what it is, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// What it is.
+    pub pin: Pin,
+    /// Computed when it was written.
+    pub check: Check,
+}
+
+impl fmt::Display for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:016x}", self.pin, self.check.0)
+    }
+}
+
+impl FromStr for Written {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Written> {
+        let bad = || Error::usage(format!("`{text}` is not a digest, a size and a check"));
+        let (pin, check) = text.rsplit_once(' ').ok_or_else(bad)?;
+        let check = u64::from_str_radix(check, 16).map_err(|_| bad())?;
+        Ok(Written { pin: pin.parse()?, check: Check(check) })
+    }
+}
+
 impl Store {
     /// Keeps what `write` writes as a piece. Gives back what `write` did.
-    pub fn add_piece<T>(&self, write: impl FnOnce(&mut (dyn Write + Send)) -> Result<T>) -> Result<(Pin, T)> {
+    pub fn add_piece<T>(&self, write: impl FnOnce(&mut (dyn Write + Send)) -> Result<T>) -> Result<(Written, T)> {
         let temp = self.temp()?;
-        let mut hashed = HashWriter::new(&temp.file);
-        let made = write(&mut hashed)?;
+        let mut checked = CheckWriter::new(HashWriter::new(&temp.file));
+        let made = write(&mut checked)?;
+        let (hashed, check) = checked.finish();
         let (_, digest, size) = hashed.finish();
         let path = self.piece_path(&digest);
         self.claim(&temp.file, &path)?;
         disk::rename_unsynced(&temp.path, &path)?;
-        Ok((Pin { digest, size }, made))
+        Ok((Written { pin: Pin { digest, size }, check }, made))
     }
 
     /// Whether there is a piece of this digest and size. A look, not a hash.
@@ -32,18 +62,18 @@ impl Store {
     }
 
     /// A piece; the reader fails at its end if it is damaged.
-    pub fn piece(&self, pin: &Pin) -> Result<Box<dyn Read + Send>> {
-        let path = self.piece_path(&pin.digest);
+    pub fn piece(&self, kept: &Written) -> Result<Box<dyn Read + Send>> {
+        let path = self.piece_path(&kept.pin.digest);
         let gone = || Error::integrity(format!("the compressed piece {} is gone", path.display()));
         let file = disk::open_plain(&path)?.ok_or_else(gone)?;
         let name = format!("the compressed piece {}", path.display());
-        Ok(Box::new(PinnedReader::new(file, pin.digest, pin.size, name)))
+        Ok(Box::new(CheckedReader::new(file, kept.check, name)))
     }
 
     /// Removes a piece if it is damaged.
-    pub fn check_piece(&self, pin: &Pin) -> Result<()> {
-        let path = self.piece_path(&pin.digest);
-        let read = self.piece(pin).and_then(|mut piece| {
+    pub fn check_piece(&self, kept: &Written) -> Result<()> {
+        let path = self.piece_path(&kept.pin.digest);
+        let read = self.piece(kept).and_then(|mut piece| {
             copy(&mut piece, &mut io::sink()).map_err(|error| Error::io("reading", &path, error))
         });
         match read {

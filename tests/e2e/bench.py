@@ -137,6 +137,11 @@ def prepare(bench):
     bench.make_project("tar", OUTPUTS["tar"])
     bench.make_project("next", version("2026.11.2") + sysctl(262145) + both)
     bench.make_project("sysctl", sysctl(262146) + both)
+    # A value that the first machine alone has, and another one.
+    for number in (1, 2):
+        own = "{{ '%d' if node.name == nodes[0].name else '262144' }}" % (262150 + number)
+        bench.make_project(f"machine-{number}", sysctl(own) + both)
+    bench.make_project("layer", sysctl(262147) + OUTPUTS["cpio"])
     bench.make_project("node", version("2026.11.4") + node_text("master-3", "192.168.5.14", "10.244.3.0/24", "03") + both)
     bench.make_project("binary", version("2026.11.3") + both, lock=False)
     change_binary(bench)
@@ -272,6 +277,7 @@ def ours(bench):
     for project in ("tar", "cpio"):
         bench.cold()
         bench.build(f"cold-{project}", project)
+    bench.build("sysctl-layer", "layer", "--force")
     bench.cold()
     bench.build("cold", "base")
     bench.build("unchanged", "base")
@@ -279,6 +285,9 @@ def ours(bench):
     bench.build("binary", "binary")
     bench.build("node", "node")
     bench.build("sysctl", "sysctl", "--force")
+    words = bench.build_words(bench.path("out"), "--force")
+    measure.run(words, cwd=bench.path("projects", "machine-1"), environment=bench.environment, limit=bench.given.limit)
+    bench.build("sysctl-machine", "machine-2", "--force")
 
 
 TAR = 'tar --sort=name --mtime=@{mtime} --owner=0 --group=0 --numeric-owner -C "{tree}" -cf - . | zstd -q -{level} -T{threads} -o "{to}.tar.zst"'

@@ -13,7 +13,7 @@ const KINDS: usize = 20;
 
 /// What machine `number` says of its variable; one in three says nothing.
 fn own(number: usize) -> Option<usize> {
-    (number % 3 != 0).then_some(number % KINDS)
+    (!number.is_multiple_of(3)).then_some(number % KINDS)
 }
 
 /// A project of so many machines with this file on each.

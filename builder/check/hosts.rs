@@ -55,17 +55,32 @@ pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
 
 /// What lists say of names: many machines have one list in memory, and ask for the same names.
 #[derive(Default)]
-pub struct Known(BTreeMap<(*const u8, String), Rc<[IpAddr]>>);
+pub struct Known(BTreeMap<(*const u8, String), Listed>);
+
+/// What a list says of a name: whether it has it at all (an address with a zone is none that is compared), and its addresses.
+#[derive(Clone)]
+struct Listed {
+    is_there: bool,
+    addresses: Rc<[IpAddr]>,
+}
 
 impl Known {
     /// The addresses of a name in a list, which stays in memory as long as this.
     pub fn addresses(&mut self, name: &str, list: &str) -> Rc<[IpAddr]> {
-        let find = || addresses_of(name, list).iter().filter_map(|text| text.parse().ok()).collect();
+        self.listed(name, list).addresses
+    }
+
+    fn listed(&mut self, name: &str, list: &str) -> Listed {
+        let find = || {
+            let found = addresses_of(name, list);
+            let addresses = found.iter().filter_map(|text| text.parse().ok()).collect();
+            Listed { is_there: !found.is_empty(), addresses }
+        };
         self.0.entry((list.as_ptr(), name.to_owned())).or_insert_with(find).clone()
     }
 
     fn has(&mut self, name: &str, list: &str) -> bool {
-        name == "localhost" || name.parse::<IpAddr>().is_ok() || !self.addresses(name, list).is_empty()
+        name == "localhost" || name.parse::<IpAddr>().is_ok() || self.listed(name, list).is_there
     }
 }
 
@@ -100,6 +115,7 @@ mod tests {
         assert_eq!(addresses_of("b", &known.to_lowercase()), ["10.0.0.2", "::1"]);
         assert!(is_known("B", known) && is_known("fd00::1", known) && is_known("b.example.org", known));
         assert!(is_known("B.EXAMPLE.org", &known.to_lowercase()) && !is_known("example", &known.to_lowercase()));
+        assert!(is_known("z", "fe80::1%eth0 z\n") && Known::default().addresses("z", "fe80::1%eth0 z\n").is_empty());
         assert!(!is_known("a", known) && !is_known("c", known) && !is_known("example", known));
     }
 }

@@ -200,23 +200,25 @@ certificate = "/etc/c.crt"
 key         = "/etc/c.key"
 "#;
 
+/// What is found of so many machines with one overlay: the texts, each with how many machines it is told of.
+fn told(overlay: &str, count: usize) -> Vec<(String, usize)> {
+    let node = |at: usize| format!("[[nodes]]\nname = \"n{at}\"\naddress = \"10.0.0.{}\"\n", at + 1);
+    let nodes: String = (0..count).map(node).collect();
+    let profile = "overlays = [\"o\"]\n[cluster]\nname = \"c\"\nversion = \"1\"\nepoch = 2026-11-01T00:00:00Z\n"
+        .to_owned()
+        + &nodes;
+    let project = Project::new(&[("overlays/o/overlay.toml", overlay), ("profiles/p.toml", &profile)]);
+    let output = project.command(&["--format", "json", "check", "profiles/p.toml"]).output().unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let tell = |finding: &serde_json::Value| {
+        let machines = finding["machines"].as_array().unwrap().len();
+        (format!("{} {} {}", finding["id"], finding["place"], finding["says"]), machines)
+    };
+    report["findings"].as_array().unwrap().iter().map(tell).collect::<Vec<_>>()
+}
+
 #[test]
 fn of_many_machines_the_same_is_told_as_of_few() {
-    let told = |overlay: &str, count: usize| {
-        let node = |at: usize| format!("[[nodes]]\nname = \"n{at}\"\naddress = \"10.0.0.{}\"\n", at + 1);
-        let nodes: String = (0..count).map(node).collect();
-        let profile = "overlays = [\"o\"]\n[cluster]\nname = \"c\"\nversion = \"1\"\nepoch = 2026-11-01T00:00:00Z\n"
-            .to_owned()
-            + &nodes;
-        let project = Project::new(&[("overlays/o/overlay.toml", overlay), ("profiles/p.toml", &profile)]);
-        let output = project.command(&["--format", "json", "check", "profiles/p.toml"]).output().unwrap();
-        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-        let tell = |finding: &serde_json::Value| {
-            let machines = finding["machines"].as_array().unwrap().len();
-            (format!("{} {} {}", finding["id"], finding["place"], finding["says"]), machines)
-        };
-        report["findings"].as_array().unwrap().iter().map(tell).collect::<Vec<_>>()
-    };
     let (few, many) = (told(MANY, 5), told(MANY, 30));
     let texts = |told: &[(String, usize)]| told.iter().map(|(text, _)| text.clone()).collect::<Vec<_>>();
     assert_eq!(texts(&few), texts(&many));
@@ -224,6 +226,20 @@ fn of_many_machines_the_same_is_told_as_of_few() {
     assert_eq!(many.iter().map(|(_, machines)| *machines).collect::<Vec<_>>(), [30, 1], "{many:#?}");
     let right = MANY.replace("['10.0.0.9']", "['10.9.9.9']").replace("authority = \"other\"", "authority = \"ca\"");
     assert_eq!(told(&right, 30), []);
+}
+
+/// Each asks a list of all: what was sound for the first is not looked at again, but who comes is.
+#[test]
+fn who_has_a_list_of_all_is_let_in_by_himself_alone() {
+    let list = "{% for n in nodes %}{{ '' if loop.first else ',' }}https://{{ n.address }}:1{% endfor %}";
+    let named = MANY.replace("https://10.9.9.9:1", list);
+    let named =
+        named.replace("{ expr = \"['10.0.0.9'] if node.name == 'n2' else ['10.9.9.9']\" }", "[\"{{ node.address }}\"]");
+    for count in [5, 30] {
+        let found = told(&named, count);
+        assert!(matches!(&found[..], [(text, 1)] if text.contains("client-untrusted")), "{count}: {found:#?}");
+        assert_eq!(told(&named.replace("authority = \"other\"", "authority = \"ca\""), count), []);
+    }
 }
 
 /// What is compared and found is told and kept, so no secret gets there.

@@ -1,6 +1,6 @@
 //! What a [`Store`] keeps beside blobs and can do without: compressed pieces of archives, and notes of what was found out.
 //!
-//! Neither is synced. A power cut may take it away or leave a name without its bytes; both are known by digests, and what is
+//! Neither is synced. A power cut may take it away or leave a name without its bytes; both have sums that were noted, and what is
 //! not what it should be counts as not there. `DIR/pieces` and `DIR/notes` may be removed at any time that nobody builds.
 
 use std::fmt;

@@ -1,7 +1,7 @@
 //! What servers and clients show and trust, as their files have it: certificates and keys that can be read, and that belong
 //! together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use super::ends::{End, ends};
@@ -51,9 +51,9 @@ pub const KUBECONFIG_UNREADABLE: Rule = Rule {
 
 /// Certificates in a file.
 #[derive(Clone)]
-pub struct Papers {
+pub struct Papers<'a> {
     /// Where it is said that they are there.
-    pub place: Place,
+    pub place: &'a Place,
     /// The file.
     pub file: TreePath,
     /// What is in it; nothing if it is not in the bundle, or cannot be read, which is told by others.
@@ -63,19 +63,38 @@ pub struct Papers {
 }
 
 /// Whom a client trusts.
-pub enum Trust {
+pub enum Trust<'a> {
     /// Anybody.
     Anyone,
     /// The authorities that the system has, which are not those of a cluster.
-    System(Place),
+    System(&'a Place),
     /// These.
-    These(Papers),
+    These(Papers<'a>),
 }
+
+/// A file, and where it is said that it is there.
+#[derive(Clone, Copy)]
+pub struct Named<'a> {
+    /// Where it is said.
+    pub place: &'a Place,
+    /// The file.
+    pub file: &'a TreePath,
+}
+
+impl<'a> From<&'a Placed<TreePath>> for Named<'a> {
+    fn from(path: &'a Placed<TreePath>) -> Named<'a> {
+        Named { place: &path.place, file: &path.value }
+    }
+}
+
+/// So many files' certificates are kept: those of one machine, and of the authorities that all machines know.
+const SHELVES: usize = 64;
 
 /// What many machines have the same: the certificates of files, by the SHA-256 of their bytes, and lists of ends.
 #[derive(Default)]
 pub struct Library<'a> {
-    shelves: BTreeMap<Digest, Shelf>,
+    // The last ones, and the very last first.
+    shelves: VecDeque<Shelf>,
     lists: BTreeMap<&'a str, Rc<[End]>>,
 }
 
@@ -85,7 +104,11 @@ type Shelf = (Digest, Result<Rc<[Certificate]>, String>);
 impl<'a> Library<'a> {
     fn read(&mut self, bytes: &[u8]) -> Shelf {
         let digest = Digest::of(bytes);
-        self.shelves.entry(digest).or_insert_with(|| (digest, certificates(bytes).map(Rc::from))).clone()
+        let known = self.shelves.iter().position(|(own, _)| *own == digest).and_then(|at| self.shelves.remove(at));
+        let shelf = known.unwrap_or_else(|| (digest, certificates(bytes).map(Rc::from)));
+        self.shelves.truncate(SHELVES - 1);
+        self.shelves.push_front(shelf.clone());
+        shelf
     }
 
     /// The ends in a list: every machine may have a list of all machines.
@@ -110,36 +133,36 @@ pub struct Reader<'a, 'f> {
 
 impl<'a> Reader<'a, '_> {
     /// Authorities in a file.
-    pub fn papers(&mut self, path: &Placed<TreePath>) -> Papers {
-        self.material(&Material::File(path.value.clone()), path)
+    pub fn papers(&mut self, path: &'a Placed<TreePath>) -> Papers<'a> {
+        self.material(&Material::File(path.value.clone()), path.into())
     }
 
     /// A certificate in a file, whose key is in another. If the two do not belong together that alone is told of it.
-    pub fn pair(&mut self, certificate: &Placed<TreePath>, key: Option<&Placed<TreePath>>) -> Papers {
+    pub fn pair(&mut self, certificate: &'a Placed<TreePath>, key: Option<&'a Placed<TreePath>>) -> Papers<'a> {
         let papers = self.papers(certificate);
         match key {
-            Some(key) => self.matched(papers, &Material::File(key.value.clone()), key),
+            Some(key) => self.matched(papers, &Material::File(key.value.clone()), key.into()),
             None => papers,
         }
     }
 
     /// What a kubeconfig says, if it is in the bundle and can be read.
-    pub fn kubeconfig(&mut self, path: &Placed<TreePath>) -> Option<Kubeconfig> {
-        let bytes = self.machine.bytes(path)?;
-        let read = Kubeconfig::read(bytes, path);
+    pub fn kubeconfig(&mut self, path: Named<'a>) -> Option<Kubeconfig> {
+        let bytes = self.machine.bytes(path.file)?;
+        let read = Kubeconfig::read(bytes, path.file);
         read.map_err(|wrong| {
             if self.real {
-                self.told(&KUBECONFIG_UNREADABLE, path, format!("the kubeconfig {} {wrong}", path.value));
+                self.told(&KUBECONFIG_UNREADABLE, path, format!("the kubeconfig {} {wrong}", path.file));
             }
         })
         .ok()
     }
 
     /// The certificates in a kubeconfig, or in a file that it names; `of` is the kubeconfig.
-    pub fn material(&mut self, material: &Material, of: &Placed<TreePath>) -> Papers {
+    pub fn material(&mut self, material: &Material, of: Named<'a>) -> Papers<'a> {
         let (file, bytes) = self.open(material, of);
         let mut papers =
-            Papers { place: of.place.clone(), file: file.clone(), certificates: Rc::new([]), digest: Digest::of(&[]) };
+            Papers { place: of.place, file: file.clone(), certificates: Rc::new([]), digest: Digest::of(&[]) };
         match bytes.filter(|_| self.real).map(|bytes| self.library.read(bytes)) {
             Some((digest, Ok(certificates))) => (papers.digest, papers.certificates) = (digest, certificates),
             Some((_, Err(wrong))) => self.told(&CERTIFICATE_UNREADABLE, of, format!("{file} {wrong}")),
@@ -148,18 +171,18 @@ impl<'a> Reader<'a, '_> {
         papers
     }
 
-    fn open<'m>(&self, material: &'m Material, of: &'m Placed<TreePath>) -> (&'m TreePath, Option<&'m [u8]>)
+    fn open<'m>(&self, material: &'m Material, of: Named<'m>) -> (&'m TreePath, Option<&'m [u8]>)
     where
         'a: 'm,
     {
         match material {
-            Material::Inside(bytes) => (&of.value, Some(bytes)),
+            Material::Inside(bytes) => (of.file, Some(bytes)),
             Material::File(path) => (path, self.machine.bytes(path)),
         }
     }
 
     /// The papers, if the key is that of their first certificate.
-    pub fn matched(&mut self, papers: Papers, key: &Material, of: &Placed<TreePath>) -> Papers {
+    pub fn matched(&mut self, papers: Papers<'a>, key: &Material, of: Named<'a>) -> Papers<'a> {
         let (file, bytes) = self.open(key, of);
         let Some(bytes) = bytes.filter(|_| self.real) else { return papers };
         if self.proven.has_key(&papers.digest, bytes) {
@@ -182,7 +205,7 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    fn told(&mut self, rule: &Rule, at: &Placed<TreePath>, says: String) {
+    fn told(&mut self, rule: &Rule, at: Named<'_>, says: String) {
         let mut finding = Finding::of(rule, says);
         finding.place = Some(at.place.clone());
         finding.on.insert(self.machine.name.to_owned());

@@ -5,14 +5,16 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use super::credentials::{Library, Papers, Reader, Trust};
+use super::credentials::{Library, Named, Papers, Reader, Trust};
 use super::ends::{End, ends};
 use super::finding::Findings;
 use super::hosts;
 use super::kubeconfig::Kubeconfig;
 use super::subject::{Cluster, Machine};
 use crate::document::Placed;
+use crate::error::Place;
 use crate::overlay::declare::{ClientDeclaration, ServerDeclaration};
 use crate::tree::TreePath;
 
@@ -32,9 +34,9 @@ pub struct Server<'a> {
     /// Where it listens.
     pub listens: Vec<End>,
     /// What it shows.
-    pub certificate: Option<Papers>,
+    pub certificate: Option<Papers<'a>>,
     /// By which authorities it knows clients.
-    pub clients: Option<Papers>,
+    pub clients: Option<Papers<'a>>,
 }
 
 /// A client on its machine.
@@ -45,14 +47,14 @@ pub struct Client<'a> {
     pub machine: &'a Machine<'a>,
     /// What it is.
     pub declared: &'a Placed<ClientDeclaration>,
-    /// Whom it asks.
-    pub urls: Vec<Placed<Rc<[End]>>>,
+    /// Whom it asks, and where that is said.
+    pub urls: Vec<(&'a Place, Rc<[End]>)>,
     /// The name that it wants on the server's certificate, if not the one by which it asks.
     pub called: Option<String>,
     /// Whom it trusts.
-    pub trusts: Trust,
+    pub trusts: Trust<'a>,
     /// What it shows.
-    pub certificate: Option<Papers>,
+    pub certificate: Option<Papers<'a>>,
 }
 
 /// Whom an end leads to.
@@ -81,14 +83,14 @@ impl Led {
 /// Some of the servers, in their order: shared, for every client of a cluster may be led to all of a name.
 pub type Servers = Rc<BTreeSet<usize>>;
 
-/// Everybody who talks.
+/// Everybody who talks: servers together, for any client may ask any of them, and clients machine by machine.
 pub struct Talk<'a> {
     /// All servers, machine by machine.
     pub servers: Vec<Server<'a>>,
-    /// All clients.
-    pub clients: Vec<Client<'a>>,
+    // The clients by which servers pass connections on.
+    passing: Vec<Client<'a>>,
     cluster: &'a Cluster<'a>,
-    // The servers of each machine, and its clients.
+    // The servers of each machine, and those clients.
     by_machine: Vec<(Vec<usize>, Vec<usize>)>,
     by_name: BTreeMap<&'a str, Servers>,
     // The machines that have an address or name.
@@ -102,14 +104,16 @@ pub struct Talk<'a> {
 type Asked<'a> = (&'a str, String, Vec<IpAddr>, u16);
 
 impl<'a> Talk<'a> {
-    /// Everybody of a cluster; what is wrong with their files is found.
-    pub fn of(cluster: &'a Cluster<'a>, findings: &mut Findings) -> Talk<'a> {
-        let (mut servers, mut clients, mut library) = (Vec::new(), Vec::new(), Library::default());
+    /// The servers of a cluster; what is wrong with their files is found.
+    pub fn of(cluster: &'a Cluster<'a>, library: &mut Library<'a>, findings: &mut Findings) -> Talk<'a> {
+        let (mut servers, mut passing) = (Vec::new(), Vec::new());
         for (at, machine) in cluster.machines.iter().enumerate() {
-            let (real, proven) = (cluster.has_keys(), &cluster.plan().proven);
-            let mut reader = Reader { machine, real, library: &mut library, proven, findings };
+            let mut reader = reader(cluster, at, library, findings);
             servers.extend(machine.plan.servers.iter().map(|declared| server(at, declared, &mut reader)));
-            clients.extend(machine.plan.clients.iter().filter_map(|declared| client(at, declared, &mut reader)));
+            let passes = |client: &&Arc<Placed<ClientDeclaration>>| {
+                machine.plan.servers.iter().any(|server| passes_by(server, client))
+            };
+            passing.extend(machine.plan.clients.iter().filter(passes).filter_map(|one| client(at, one, &mut reader)));
         }
         let mut by_machine = vec![(Vec::new(), Vec::new()); cluster.machines.len()];
         let mut by_name: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
@@ -117,13 +121,20 @@ impl<'a> Talk<'a> {
             by_machine[server.at].0.push(index);
             by_name.entry(&server.declared.name).or_default().insert(index);
         }
-        for (index, client) in clients.iter().enumerate() {
+        for (index, client) in passing.iter().enumerate() {
             let client: &Client<'_> = client;
             by_machine[client.at].1.push(index);
         }
         let by_name = by_name.into_iter().map(|(name, servers)| (name, Rc::new(servers))).collect();
         let (hosts, known) = (RefCell::default(), RefCell::default());
-        Talk { servers, clients, cluster, by_machine, by_name, having: having(cluster), hosts, known }
+        Talk { servers, passing, cluster, by_machine, by_name, having: having(cluster), hosts, known }
+    }
+
+    /// The clients of a machine; what is wrong with their files is found.
+    pub fn clients(&self, at: usize, library: &mut Library<'a>, findings: &mut Findings) -> Vec<Client<'a>> {
+        let mut reader = reader(self.cluster, at, library, findings);
+        let declared = self.cluster.machines[at].plan.clients.iter();
+        declared.filter_map(|declared| client(at, declared, &mut reader)).collect()
     }
 
     /// Whom a client asks who says no address: the server on its machine, or else all of them.
@@ -136,18 +147,13 @@ impl<'a> Talk<'a> {
 
     /// The clients of a server's machine that it passes connections on by.
     pub fn passing(&self, server: &Server<'a>) -> impl Iterator<Item = &Client<'a>> {
-        let to = server.declared.passes_to.as_deref().unwrap_or_default();
-        let there = self.by_machine[server.at].1.iter().map(|index| &self.clients[*index]);
-        there.filter(move |client| client.declared.name == server.declared.name && *client.declared.server == *to)
+        let there = self.by_machine[server.at].1.iter().map(|index| &self.passing[*index]);
+        there.filter(move |client| passes_by(server.declared, client.declared))
     }
 
     /// Whether it is what a server passes connections on by.
     pub fn passes(&self, client: &Client<'a>) -> bool {
-        let middle = |server: &Server<'_>| {
-            server.declared.name == client.declared.name
-                && server.declared.passes_to.as_deref() == Some(client.declared.server.as_str())
-        };
-        self.by_machine[client.at].0.iter().any(|index| middle(&self.servers[*index]))
+        self.on_machine(client.at).any(|server| passes_by(server.declared, client.declared))
     }
 
     /// The servers of a machine.
@@ -169,7 +175,7 @@ impl<'a> Talk<'a> {
     fn passed(&self, middle: &Server<'a>, depth: usize) -> BTreeSet<usize> {
         let asked = self
             .passing(middle)
-            .flat_map(|client| client.urls.iter().flat_map(|url| url.value.iter()).map(move |end| (client, end)));
+            .flat_map(|client| client.urls.iter().flat_map(|(_, ends)| ends.iter()).map(move |end| (client, end)));
         let led = asked.map(|(client, end)| self.follow(client.at, &client.declared.server.value, end, depth + 1));
         let reached = led.filter_map(|led| if let Led::To(servers) = led { Some(servers) } else { None });
         reached.flat_map(|servers| servers.iter().copied().collect::<Vec<_>>()).collect()
@@ -237,6 +243,21 @@ impl<'a> Talk<'a> {
     }
 }
 
+/// Whether a client is what a server of its machine passes connections on by.
+fn passes_by(server: &ServerDeclaration, client: &ClientDeclaration) -> bool {
+    server.name == client.name && server.passes_to.as_deref() == Some(client.server.as_str())
+}
+
+fn reader<'a, 'f>(
+    cluster: &'a Cluster<'a>,
+    at: usize,
+    library: &'f mut Library<'a>,
+    findings: &'f mut Findings,
+) -> Reader<'a, 'f> {
+    let (machine, proven) = (&cluster.machines[at], &cluster.plan().proven);
+    Reader { machine, real: cluster.has_keys(), library, proven, findings }
+}
+
 fn server<'a>(at: usize, declared: &'a Placed<ServerDeclaration>, reader: &mut Reader<'a, '_>) -> Server<'a> {
     let certificate = declared.certificate.as_ref().map(|path| reader.pair(path, declared.key.as_ref()));
     let clients = declared.clients.as_ref().map(|path| reader.papers(path));
@@ -246,32 +267,30 @@ fn server<'a>(at: usize, declared: &'a Placed<ServerDeclaration>, reader: &mut R
 
 fn client<'a>(at: usize, declared: &'a Placed<ClientDeclaration>, reader: &mut Reader<'a, '_>) -> Option<Client<'a>> {
     let machine = reader.machine;
-    let urls = declared.urls.iter().map(|url| Placed { place: url.place.clone(), value: reader.library.ends(url) });
-    let urls = urls.collect();
+    let urls = declared.urls.iter().map(|url| (&url.place, reader.library.ends(url))).collect();
     let Some(path) = &declared.kubeconfig else {
         let certificate = declared.certificate.as_ref().map(|path| reader.pair(path, declared.key.as_ref()));
         let trusts = declared.authorities.as_ref().map(|path| Trust::These(reader.papers(path)));
         let trusts = trusts.unwrap_or(Trust::Anyone);
         return Some(Client { at, machine, declared, urls, called: None, trusts, certificate });
     };
-    let read = reader.kubeconfig(path)?;
+    let read = reader.kubeconfig(path.into())?;
     // What is wrong in it stands where it was made.
-    let place = machine.place(path).unwrap_or(&path.place).clone();
-    let path = Placed { place, value: path.value.clone() };
-    let urls = vec![Placed { place: path.place.clone(), value: ends(&read.server).collect() }];
-    let (trusts, certificate) = (trusts(&read, &path, reader), shown(&read, &path, reader));
+    let path = Named { place: machine.place(path).unwrap_or(&path.place), file: path };
+    let urls = vec![(path.place, ends(&read.server).collect())];
+    let (trusts, certificate) = (trusts(&read, path, reader), shown(&read, path, reader));
     Some(Client { at, machine, declared, urls, called: read.called, trusts, certificate })
 }
 
-fn trusts(read: &Kubeconfig, path: &Placed<TreePath>, reader: &mut Reader<'_, '_>) -> Trust {
+fn trusts<'a>(read: &Kubeconfig, path: Named<'a>, reader: &mut Reader<'a, '_>) -> Trust<'a> {
     match &read.authorities {
         _ if read.takes_any => Trust::Anyone,
         Some(authorities) => Trust::These(reader.material(authorities, path)),
-        None => Trust::System(path.place.clone()),
+        None => Trust::System(path.place),
     }
 }
 
-fn shown(read: &Kubeconfig, path: &Placed<TreePath>, reader: &mut Reader<'_, '_>) -> Option<Papers> {
+fn shown<'a>(read: &Kubeconfig, path: Named<'a>, reader: &mut Reader<'a, '_>) -> Option<Papers<'a>> {
     let papers = reader.material(read.certificate.as_ref()?, path);
     Some(match &read.key {
         Some(key) => reader.matched(papers, key, path),

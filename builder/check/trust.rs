@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::blame::{Faults, Side};
-use super::credentials::{self, Papers, Trust};
+use super::credentials::{self, Library, Papers, Trust};
 use super::ends::{End, items};
 use super::finding::{Finding, Findings};
 use super::rule::{Rule, Severity};
@@ -14,7 +14,6 @@ use super::subject::Cluster;
 use super::talk::{Client, Led, Server, Servers, Talk};
 use crate::build::Proven;
 use crate::digest::Digest;
-use crate::document::Placed;
 use crate::error::Place;
 use crate::pki::{Certificate, Usage};
 use crate::tree::TreePath;
@@ -129,20 +128,22 @@ pub const RULES: &[Rule] = &[
 
 /// Looks at every pair of a client and a server that it asks.
 pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
-    let talk = Talk::of(cluster, findings);
+    let mut library = Library::default();
+    let talk = Talk::of(cluster, &mut library, findings);
     let mut trial = Trial {
         talk: &talk,
         proven: &cluster.plan().proven,
         faults: Faults::default(),
-        known: RefCell::default(),
-        signed: RefCell::default(),
+        known: Pairs::default(),
+        signed: Pairs::default(),
         strangers: Findings::default(),
         sound: BTreeMap::new(),
         lists: BTreeMap::new(),
         kinds: BTreeMap::new(),
     };
-    for client in &talk.clients {
-        trial.client(client);
+    // What one machine's clients show is let go before the next one's is read.
+    for at in 0..cluster.machines.len() {
+        talk.clients(at, &mut library, findings).iter().for_each(|client| trial.client(client));
     }
     for server in &talk.servers {
         trial.server(server);
@@ -158,24 +159,24 @@ struct Trial<'a> {
     proven: &'a Proven,
     faults: Faults<'a>,
     // Which of the second file's certificates vouches for the first's: the same two meet on every machine.
-    known: RefCell<BTreeMap<(Digest, Digest), Option<usize>>>,
+    known: Pairs<Option<usize>>,
     // Whether the second signed the first.
-    signed: RefCell<BTreeMap<(Digest, Digest), bool>>,
+    signed: Pairs<bool>,
     strangers: Findings,
     // What was asked of which servers without a fault of theirs.
-    sound: BTreeMap<(Asking<'a>, *const BTreeSet<usize>), Servers>,
-    // Of which servers many clients have a list, without a fault of theirs.
-    lists: BTreeMap<List<'a>, Servers>,
+    sound: BTreeMap<(Asking, *const BTreeSet<usize>), Servers>,
+    // Of which servers many clients have a list, without a fault of theirs; the list itself stays with it, where it is.
+    lists: BTreeMap<List<'a>, (Servers, Rc<[End]>)>,
     // Of servers that many clients are led to, the first of each kind.
     kinds: BTreeMap<*const BTreeSet<usize>, (Servers, Rc<[usize]>)>,
 }
 
 /// What of a client its servers' certificates must suit: the authorities that it trusts, the name that it wants on them if it is
 /// not the one by which it asks, and where it asks. None trusts anyone, an empty digest the system.
-type Asking<'a> = (Trusted, Option<&'a str>, Option<&'a End>);
+type Asking = (Trusted, Option<String>, Option<End>);
 
 /// The same of a client with a list: the server's name, and the list itself.
-type List<'a> = (Trusted, Option<&'a str>, &'a str, *const End);
+type List<'a> = (Trusted, Option<String>, &'a str, *const End);
 
 type Trusted = Option<Option<Digest>>;
 
@@ -190,30 +191,55 @@ fn trusted(client: &Client<'_>) -> Trusted {
 /// What is asked of so few servers is not remembered.
 const FEW: usize = 8;
 
+/// What was found of two files or certificates, of so many pairs at most: most pairs that meet again do so soon.
+struct Pairs<T>(RefCell<BTreeMap<(Digest, Digest), T>>);
+
+const PAIRS: usize = 4096;
+
+impl<T> Default for Pairs<T> {
+    fn default() -> Self {
+        Pairs(RefCell::default())
+    }
+}
+
+impl<T: Copy> Pairs<T> {
+    fn get(&self, pair: (Digest, Digest), find: impl FnOnce() -> T) -> T {
+        if let Some(known) = self.0.borrow().get(&pair) {
+            return *known;
+        }
+        let found = find();
+        let mut known = self.0.borrow_mut();
+        if known.len() == PAIRS {
+            known.clear();
+        }
+        known.insert(pair, found);
+        found
+    }
+}
+
 /// What of a server its clients' certificates must suit, and what is told if they do not.
 type Welcome<'a> = (&'a str, bool, Option<(Digest, &'a Place, &'a TreePath)>, Vec<(&'a str, &'a Place)>);
 
 fn welcome<'a>(server: &'a Server<'a>) -> Welcome<'a> {
-    let clients = server.clients.as_ref().map(|papers| (papers.digest, &papers.place, &papers.file));
+    let clients = server.clients.as_ref().map(|papers| (papers.digest, papers.place, &papers.file));
     let names = server.declared.client_names.iter().map(|names| (names.value.as_str(), &names.place));
     (&server.declared.name, server.declared.optional, clients, names.collect())
 }
 
 impl<'a> Trial<'a> {
-    fn client(&mut self, client: &'a Client<'a>) {
+    fn client(&mut self, client: &Client<'a>) {
         if client.declared.urls.is_empty() && client.declared.kubeconfig.is_none() {
             self.pairs(client, &self.talk.nearest(client), &client.declared.server.place, None);
         }
-        for url in &client.urls {
-            let asking =
-                (trusted(client), client.called.as_deref(), &*client.declared.server.value, url.value.as_ptr());
+        for (place, ends) in &client.urls {
+            let asking = (trusted(client), client.called.clone(), &*client.declared.server.value, ends.as_ptr());
             match self.lists.get(&asking).cloned() {
-                Some(servers) if self.is_let_in_by(client, &servers) => {}
+                Some((servers, _)) if self.is_let_in_by(client, &servers) => {}
                 _ => {
                     let before = self.faults.count;
-                    let led_to = self.list(client, url);
+                    let led_to = self.list(client, place, ends);
                     if let Some(servers) = led_to.filter(|servers| servers.len() > FEW && self.faults.count == before) {
-                        self.lists.insert(asking, Rc::new(servers));
+                        self.lists.insert(asking, (Rc::new(servers), ends.clone()));
                     }
                 }
             }
@@ -221,9 +247,9 @@ impl<'a> Trial<'a> {
     }
 
     /// A client and every server of a list; whom it is led to, if that is the same from every machine.
-    fn list(&mut self, client: &'a Client<'a>, url: &'a Placed<Rc<[End]>>) -> Option<BTreeSet<usize>> {
+    fn list(&mut self, client: &Client<'a>, place: &'a Place, ends: &[End]) -> Option<BTreeSet<usize>> {
         let mut all = Some(BTreeSet::new());
-        for end in url.value.iter() {
+        for end in ends {
             let led = self.talk.led(client, end);
             let from_anywhere = end.address().is_some() && !end.is_loopback();
             all = all.zip(led.all()).filter(|_| from_anywhere).map(|(mut all, servers)| {
@@ -234,10 +260,10 @@ impl<'a> Trial<'a> {
                 Led::Behind(_) if self.talk.passes(client) => {
                     let (who, whom) = (&client.declared.name, &client.declared.server.value);
                     let says = format!("{who} leads to {whom} at {end}, which is no machine's");
-                    self.faults.of(&SERVER_ABSENT, Side { place: &url.place, machine: client.machine.name }, says);
+                    self.faults.of(&SERVER_ABSENT, Side { place, machine: client.machine.name }, says);
                 }
-                Led::To(servers) | Led::Behind(servers) => self.pairs(client, &servers, &url.place, Some(end)),
-                Led::Nowhere(machine) => self.absent(client, machine, &url.place, end),
+                Led::To(servers) | Led::Behind(servers) => self.pairs(client, &servers, place, Some(end)),
+                Led::Nowhere(machine) => self.absent(client, machine, place, end),
                 Led::Outside => {}
             }
         }
@@ -245,7 +271,7 @@ impl<'a> Trial<'a> {
     }
 
     /// Nothing listens there: something of that name may listen elsewhere on the machine.
-    fn absent(&mut self, client: &'a Client<'a>, machine: usize, place: &'a Place, end: &End) {
+    fn absent(&mut self, client: &Client<'a>, machine: usize, place: &'a Place, end: &End) {
         let name = &client.declared.server.value;
         let asking = Side { place, machine: client.machine.name };
         let there = self.talk.on_machine(machine).find(|server| server.declared.name == *name);
@@ -271,13 +297,13 @@ impl<'a> Trial<'a> {
         let mut missing = BTreeSet::clone(&self.talk.named(name));
         let mut place = None;
         for client in self.talk.passing(server) {
-            for (url, end) in client.urls.iter().flat_map(|url| url.value.iter().map(move |end| (url, end))) {
+            for (said, end) in client.urls.iter().flat_map(|(place, ends)| ends.iter().map(move |end| (place, end))) {
                 match self.talk.led(client, end) {
                     Led::To(servers) => missing.retain(|index| !servers.contains(index)),
                     // That one of them is not there is told.
                     _ => return,
                 }
-                place = place.or(Some(&url.place));
+                place = place.or(Some(*said));
             }
         }
         if let (Some(place), Some(index)) = (place, missing.first()) {
@@ -289,11 +315,11 @@ impl<'a> Trial<'a> {
 
     /// A client and all servers that it is led to. In a large cluster many clients are led to many servers: what is sound of the
     /// servers for one client is so for all that are like it, and the clients' own is looked at with one server of each kind.
-    fn pairs(&mut self, client: &'a Client<'a>, servers: &Servers, asked: &'a Place, end: Option<&'a End>) {
+    fn pairs(&mut self, client: &Client<'a>, servers: &Servers, asked: &'a Place, end: Option<&End>) {
         if servers.len() <= FEW {
             return servers.iter().for_each(|index| self.pair(client, &self.talk.servers[*index], asked, end));
         }
-        let asking = ((trusted(client), client.called.as_deref(), end), Rc::as_ptr(servers));
+        let asking = ((trusted(client), client.called.clone(), end.cloned()), Rc::as_ptr(servers));
         let before = self.faults.count;
         if self.sound.contains_key(&asking) && self.is_let_in_by(client, servers) {
             return;
@@ -305,7 +331,7 @@ impl<'a> Trial<'a> {
     }
 
     /// Whether one server of each kind lets a client in.
-    fn is_let_in_by(&mut self, client: &'a Client<'a>, servers: &Servers) -> bool {
+    fn is_let_in_by(&mut self, client: &Client<'a>, servers: &Servers) -> bool {
         let before = self.faults.count;
         for index in self.kinds(servers).iter() {
             let server = &self.talk.servers[*index];
@@ -325,7 +351,7 @@ impl<'a> Trial<'a> {
         self.kinds.entry(Rc::as_ptr(servers)).or_insert_with(find).1.clone()
     }
 
-    fn pair(&mut self, client: &'a Client<'a>, server: &'a Server<'a>, asked: &'a Place, end: Option<&End>) {
+    fn pair(&mut self, client: &Client<'a>, server: &'a Server<'a>, asked: &'a Place, end: Option<&End>) {
         let asking = Side { place: asked, machine: client.machine.name };
         if let Some(end) = end.filter(|end| differ(end, server)) {
             let how = if end.tls == Some(true) { "with" } else { "without" };
@@ -346,12 +372,12 @@ impl<'a> Trial<'a> {
     }
 
     /// Whether the client takes the server's certificate, but for its names.
-    fn trusts(&mut self, client: &'a Client<'a>, server: &'a Server<'a>, asked: &'a Place) -> bool {
+    fn trusts(&mut self, client: &Client<'a>, server: &'a Server<'a>, asked: &'a Place) -> bool {
         let (who, whom) = (&client.declared.name, &server.declared.name);
         let (place, machine) = match &client.trusts {
             Trust::Anyone => return true,
-            Trust::System(place) => (place, client.machine.name),
-            Trust::These(trusted) => (&trusted.place, client.machine.name),
+            Trust::System(place) => (*place, client.machine.name),
+            Trust::These(trusted) => (trusted.place, client.machine.name),
         };
         let trusting = Side { place, machine };
         let Some(shown) = &server.certificate else {
@@ -364,7 +390,7 @@ impl<'a> Trial<'a> {
             return false;
         };
         let Some(leaf) = shown.certificates.first() else { return false };
-        let showing = Side { place: &shown.place, machine: server.machine.name };
+        let showing = Side { place: shown.place, machine: server.machine.name };
         let by = match &client.trusts {
             Trust::These(trusted) if trusted.certificates.is_empty() => return false,
             Trust::These(trusted) => self.vouched(shown, trusted).ok_or(format!("the authorities in {}", trusted.file)),
@@ -383,7 +409,7 @@ impl<'a> Trial<'a> {
     }
 
     /// Whether a server that asks for certificates takes the client's.
-    fn lets_in(&mut self, client: &'a Client<'a>, server: &'a Server<'a>, clients: &'a Papers) {
+    fn lets_in(&mut self, client: &Client<'a>, server: &'a Server<'a>, clients: &Papers<'a>) {
         let (who, whom) = (&client.declared.name, &server.declared.name);
         let Some(own) = &client.certificate else {
             if !server.declared.optional {
@@ -392,7 +418,7 @@ impl<'a> Trial<'a> {
             }
             return;
         };
-        let showing = Side { place: &own.place, machine: client.machine.name };
+        let showing = Side { place: own.place, machine: client.machine.name };
         let Some(leaf) = own.certificates.first() else {
             // It is made on the machine, with the name that it must have.
             let name = client.declared.common_name.as_ref();
@@ -406,7 +432,7 @@ impl<'a> Trial<'a> {
                         "{who} shows the certificate in {}, which none of the authorities in {} issued, by which {whom} knows clients",
                         own.file, clients.file
                     );
-                    let knowing = Side { place: &clients.place, machine: server.machine.name };
+                    let knowing = Side { place: clients.place, machine: server.machine.name };
                     // Two that are like each other are each the other's client and server.
                     if !self.faults.has(&SERVER_UNTRUSTED, showing.place, knowing.place) {
                         self.faults.between(&CLIENT_UNTRUSTED, knowing, showing, says);
@@ -421,7 +447,7 @@ impl<'a> Trial<'a> {
     }
 
     /// That a client has the name and groups that it must have, and that its server lets in.
-    fn is_known(&mut self, client: &'a Client<'a>, server: &'a Server<'a>, leaf: &Certificate, showing: Side<'a>) {
+    fn is_known(&mut self, client: &Client<'a>, server: &'a Server<'a>, leaf: &Certificate, showing: Side<'a>) {
         let who = &client.declared.name;
         let name = leaf.subject().cn.as_deref().unwrap_or_default();
         if let Some(wanted) = client.declared.common_name.as_ref().filter(|wanted| *wanted.value != *name) {
@@ -434,7 +460,7 @@ impl<'a> Trial<'a> {
         self.is_let_in(client, server, name, showing);
     }
 
-    fn is_let_in(&mut self, client: &'a Client<'a>, server: &'a Server<'a>, name: &str, showing: Side<'a>) {
+    fn is_let_in(&mut self, client: &Client<'a>, server: &'a Server<'a>, name: &str, showing: Side<'a>) {
         let mut let_in = server.declared.client_names.iter().flat_map(|names| items(names)).peekable();
         if let_in.peek().is_none() || let_in.any(|own| own == name) {
             return;
@@ -477,12 +503,12 @@ impl<'a> Trial<'a> {
                 "{} is asked as {name}, and its certificate in {} is for {all}",
                 server.declared.name, shown.file
             );
-            let showing = Side { place: &shown.place, machine: server.machine.name };
+            let showing = Side { place: shown.place, machine: server.machine.name };
             self.faults.between(&SERVER_NAME, showing, asking, says);
         }
     }
 
-    fn usable(&mut self, leaf: &Certificate, serves: bool, papers: &Papers, side: Side<'a>) -> bool {
+    fn usable(&mut self, leaf: &Certificate, serves: bool, papers: &Papers<'_>, side: Side<'a>) -> bool {
         let (usage, word) = if serves { (Usage::ServerAuth, "a server") } else { (Usage::ClientAuth, "a client") };
         let any = leaf.usages().is_empty() && leaf.other_usages().is_empty();
         let usable =
@@ -493,7 +519,7 @@ impl<'a> Trial<'a> {
         usable
     }
 
-    fn outlives(&mut self, leaf: &Certificate, authority: &Certificate, papers: &Papers, side: Side<'a>) {
+    fn outlives(&mut self, leaf: &Certificate, authority: &Certificate, papers: &Papers<'_>, side: Side<'a>) {
         let (own, above) = (leaf.not_after(), authority.not_after());
         if own > above {
             let says =
@@ -503,13 +529,12 @@ impl<'a> Trial<'a> {
     }
 
     /// The one of `trusted` that issued a certificate, or one between both.
-    fn vouched(&self, shown: &Papers, trusted: &'a Papers) -> Option<&'a Certificate> {
-        let find = || self.vouching(shown, trusted);
-        let found = *self.known.borrow_mut().entry((shown.digest, trusted.digest)).or_insert_with(find);
+    fn vouched<'t>(&self, shown: &Papers<'_>, trusted: &'t Papers<'_>) -> Option<&'t Certificate> {
+        let found = self.known.get((shown.digest, trusted.digest), || self.vouching(shown, trusted));
         trusted.certificates.get(found?)
     }
 
-    fn vouching(&self, shown: &Papers, trusted: &Papers) -> Option<usize> {
+    fn vouching(&self, shown: &Papers<'_>, trusted: &Papers<'_>) -> Option<usize> {
         let mut current = shown.certificates.first()?;
         let mut file = Some(&shown.digest);
         let mut seen = BTreeSet::new();
@@ -537,7 +562,7 @@ impl<'a> Trial<'a> {
             return certificate.check_signed_by(by).is_ok();
         }
         let both = (certificate.fingerprint(), by.fingerprint());
-        *self.signed.borrow_mut().entry(both).or_insert_with(|| certificate.check_issued_by(by).is_ok())
+        self.signed.get(both, || certificate.check_issued_by(by).is_ok())
     }
 }
 

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::plan::NodePlan;
+use super::plan::{NodePlan, Plan};
 use crate::bundle::lists::{self, LISTS};
 use crate::error::Result;
 use crate::tree::{Audience, Content, Entry, Layer, Node, Secrecy, Tree, TreePath};
@@ -39,21 +39,44 @@ impl NodeLayers {
     }
 }
 
-/// Splits all nodes' trees; `salts` are the nodes' in the same order.
-pub fn split(nodes: &[NodePlan], salts: Vec<zeroize::Zeroizing<Vec<u8>>>) -> Result<Vec<NodeLayers>> {
-    let mut groups: BTreeMap<_, Vec<&NodePlan>> = BTreeMap::new();
-    for node in nodes {
-        groups.entry(group_of(node)).or_default().push(node);
-    }
-    let mut shared = BTreeMap::new();
-    for (key, group) in groups.into_iter().filter(|(_, group)| group.len() > 1) {
-        let tree = common(&group);
-        if !tree.is_empty() {
-            shared.insert(key, Arc::new(layer(Audience::Common, tree, group[0])?));
+/// How a plan's trees are split: what the nodes of each group share is known, and any node's layers are made of it.
+pub struct Layering<'a> {
+    plan: &'a Plan,
+    shared: BTreeMap<Group<'a>, Arc<Layer>>,
+}
+
+impl<'a> Layering<'a> {
+    /// Finds what the nodes of each group share.
+    pub fn of(plan: &'a Plan) -> Result<Layering<'a>> {
+        let mut groups: BTreeMap<_, Vec<&NodePlan>> = BTreeMap::new();
+        for node in &plan.nodes {
+            groups.entry(group_of(node)).or_default().push(node);
         }
+        let mut shared = BTreeMap::new();
+        for (key, group) in groups.into_iter().filter(|(_, group)| group.len() > 1) {
+            let tree = common(&group);
+            if !tree.is_empty() {
+                shared.insert(key, Arc::new(layer(Audience::Common, tree, group[0])?));
+            }
+        }
+        Ok(Layering { plan, shared })
     }
-    let layers = nodes.iter().zip(salts).map(|(node, salt)| {
-        let common = shared.get(&group_of(node)).cloned();
+
+    /// The common layers, in the order of the first nodes that have them.
+    pub fn commons(&self) -> Vec<&Arc<Layer>> {
+        let mut commons: Vec<&Arc<Layer>> = Vec::new();
+        for layer in self.plan.nodes.iter().filter_map(|node| self.shared.get(&group_of(node))) {
+            if !commons.iter().any(|known| Arc::ptr_eq(known, layer)) {
+                commons.push(layer);
+            }
+        }
+        commons
+    }
+
+    /// The layers of the node with this number.
+    pub fn node(&self, number: usize) -> Result<NodeLayers> {
+        let (node, salt) = (&self.plan.nodes[number], &self.plan.salts[number]);
+        let common = self.shared.get(&group_of(node)).cloned();
         let in_common = |path: &TreePath| common.as_ref().is_some_and(|layer| layer.tree.get(path).is_some());
         let pick = |wanted: &dyn Fn(&TreePath, &Entry) -> bool| {
             node.tree.filter(|path, entry| !is_parent(entry) && wanted(path, entry))
@@ -76,12 +99,13 @@ pub fn split(nodes: &[NodePlan], salts: Vec<zeroize::Zeroizing<Vec<u8>>>) -> Res
             secrets: layer(Audience::Secrets, secret, node)?,
             common,
         })
-    });
-    layers.collect()
+    }
 }
 
-/// What the nodes of a group have in common.
-fn group_of(node: &NodePlan) -> (&[String], &[String], usize) {
+/// What the nodes of a group have in common: overlays, roles, base.
+type Group<'a> = (&'a [String], &'a [String], usize);
+
+fn group_of(node: &NodePlan) -> Group<'_> {
     (&node.overlays, &node.roles, node.base.id())
 }
 

@@ -1,7 +1,7 @@
 //! How a profile becomes a release.
 //!
 //! ```text
-//! Profile + Lock + Seed --Plan::resolve--> Plan --layers::split--> layers --pack--> archives
+//! Profile + Lock + Seed --Plan::resolve--> Plan --Cut--> layers --pack--> archives
 //!                                            |                                        |
 //!                                  gather: sources in the store          manifests, sums, one rename
 //! ```
@@ -11,6 +11,7 @@ pub mod base;
 mod boot;
 mod contents;
 mod credentials;
+mod cut;
 pub mod dates;
 mod files;
 mod findings;
@@ -37,28 +38,27 @@ mod sight;
 pub mod sources;
 mod talk;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use self::boot::Boot;
+use self::cut::Cut;
 use crate::bundle::manifest::{FORMAT, to_text};
-use crate::bundle::{
-    self, Artifact, CommonManifest, Draft, Existing, FileRecord, Manifest, NodeManifest, NodeRecord, Outcome, Share,
-};
+use crate::bundle::{self, Artifact, Draft, Existing, Manifest, NodeRecord, Outcome, Share};
 use crate::document::nearest;
 use crate::error::{Error, Faults, Result};
 use crate::pki::{Seed, Term};
 use crate::profile::lock::Staleness;
 use crate::profile::{Lock, Profile};
 use crate::store::{Options, Store};
-use crate::tree::{Audience, Secrecy, Tree};
+use crate::tree::Secrecy;
 
 pub use base::{Bases, Layered};
 pub use findings::Met;
 pub use gather::{Thorough, Update};
 pub use keys::{Proven, check_seed};
 pub use layers::NodeLayers;
-pub use pack::{Job, Means};
+pub use pack::Means;
 pub use plan::{NodePlan, Pending, Plan, load_overlays};
 pub use rebuild::{Rebuilding, Rebuilt, rebuild};
 pub use settings::Probed;
@@ -107,29 +107,9 @@ pub fn build(profile: &Profile, lock: &Lock, seed: &Seed, building: &Building<'_
     (building.examine)(&plan)?;
     dates::check(&plan, &building.term)?;
     let selected = select(&plan, building.nodes)?;
-    let layers = layers::split(&plan.nodes, plan.salts.clone())?;
-    let commons = commons(&layers, profile);
     let boot = Boot::of(profile, &bases)?;
-    let chosen = plan.nodes.iter().zip(&layers).enumerate();
-    let chosen: Vec<_> = chosen.filter(|(_, (node, _))| selected.contains(node.name.as_str())).collect();
-    let (mut jobs, mut records, mut starts) = (Vec::new(), Vec::new(), Vec::new());
-    for (index, (node, layers)) in chosen {
-        let common = common_of(&commons, layers)?;
-        let mut artifacts = Vec::new();
-        for output in &profile.declared.outputs {
-            let of_output = pack::jobs(output, &node.name, common.as_deref(), layers)?;
-            let paths: Vec<String> = of_output.iter().map(Job::full_path).collect();
-            if let Some(boot) = boot.as_ref().filter(|boot| std::ptr::eq(boot.output, &output.value)) {
-                starts.push((index, boot.start(index, node, layers, &paths, lock)?));
-            }
-            artifacts.extend(paths);
-            jobs.extend(of_output);
-        }
-        records.push((index, NodeRecord { name: node.name.clone(), artifacts, boot: None }));
-    }
-    let indices = records.iter().map(|(index, _)| *index).collect();
-    jobs.extend(boot.iter().map(|boot| boot.jobs(&indices)).collect::<Result<Vec<_>>>()?.into_iter().flatten());
-    check_jobs(&jobs, profile)?;
+    let cut = Cut::of(profile, &plan, boot.as_ref(), &selected)?;
+    let starts = cut.check(lock)?;
     gather::fetch(&plan.sources, lock, Thorough::No, building.store, building.options)?;
     let cluster = &profile.declared.cluster;
     let draft = Draft::new(building.out, &cluster.name, &cluster.version.value.to_string())?;
@@ -142,8 +122,7 @@ pub fn build(profile: &Profile, lock: &Lock, seed: &Seed, building: &Building<'_
         mtime: profile.mtime,
         means: building.means,
     };
-    let artifacts = writing.all(&jobs)?;
-    write_node_manifests(profile, &plan, &layers, &commons, &selected, &draft)?;
+    let (records, artifacts) = cut.write(writing)?;
     for (name, bytes) in &plan.admin {
         draft.add_bytes(Secrecy::Secret, &format!("admin/{name}"), bytes)?;
     }
@@ -243,84 +222,6 @@ pub fn select<'a>(plan: &'a Plan, names: &[String]) -> Result<BTreeSet<&'a str>>
     }
     let chosen = known.into_iter().filter(|name| names.is_empty() || names.iter().any(|one| one == name));
     faults.finish(chosen.collect())
-}
-
-/// The distinct common layers by the name of their files, without an ending.
-fn commons(
-    layers: &[NodeLayers],
-    profile: &Profile,
-) -> BTreeMap<String, (CommonManifest, std::sync::Arc<crate::tree::Layer>)> {
-    let shared = layers.iter().filter_map(|layers| layers.common.clone());
-    let manifest = |layer: &crate::tree::Layer| CommonManifest {
-        format: FORMAT,
-        mtime: profile.mtime.seconds(),
-        files: FileRecord::all(&layer.tree, Audience::Common),
-    };
-    let mut distinct = BTreeMap::new();
-    for layer in shared {
-        if !distinct.values().any(|(_, known)| std::sync::Arc::ptr_eq(known, &layer)) {
-            let manifest = manifest(&layer);
-            // Two groups may have the same files from other overlays: that is one layer, with the origins of the first.
-            distinct.entry(format!("layers/common-{}", manifest.id())).or_insert((manifest, layer));
-        }
-    }
-    distinct
-}
-
-/// The name of a node's common layer.
-fn common_of(
-    commons: &BTreeMap<String, (CommonManifest, std::sync::Arc<crate::tree::Layer>)>,
-    layers: &NodeLayers,
-) -> Result<Option<String>> {
-    let Some(common) = &layers.common else { return Ok(None) };
-    let is_same = |tree: &Tree| {
-        let mut pairs = tree.iter().zip(common.tree.iter());
-        tree.len() == common.tree.len() && pairs.all(|((a, one), (b, other))| a == b && one.same_on_disk(other))
-    };
-    let found = commons.iter().find(|(_, (_, layer))| std::sync::Arc::ptr_eq(layer, common) || is_same(&layer.tree));
-    match found {
-        Some((name, _)) => Ok(Some(name.clone())),
-        None => Err(Error::bug("a common layer has the name of another one")),
-    }
-}
-
-fn check_jobs(jobs: &[Job<'_>], profile: &Profile) -> Result<()> {
-    let mut faults = Faults::new();
-    for job in jobs {
-        faults.note(job.check(profile.mtime));
-    }
-    faults.finish(())
-}
-
-fn write_node_manifests(
-    profile: &Profile,
-    plan: &Plan,
-    layers: &[NodeLayers],
-    commons: &BTreeMap<String, (CommonManifest, std::sync::Arc<crate::tree::Layer>)>,
-    selected: &BTreeSet<&str>,
-    draft: &Draft,
-) -> Result<()> {
-    let mut used = BTreeSet::new();
-    for (node, layers) in plan.nodes.iter().zip(layers).filter(|(node, _)| selected.contains(node.name.as_str())) {
-        let common = common_of(commons, layers)?;
-        let own = layers.all().filter(|layer| layer.audience != Audience::Common);
-        let files = own.flat_map(|layer| FileRecord::all(&layer.tree, layer.audience)).collect();
-        let manifest = NodeManifest {
-            format: FORMAT,
-            cluster: profile.declared.cluster.name.value.clone(),
-            version: profile.declared.cluster.version.value.to_string(),
-            node: node.name.clone(),
-            common: common.as_ref().map(|name| format!("{name}.json")),
-            mtime: profile.mtime.seconds(),
-            files,
-        };
-        draft.add_bytes(Secrecy::Public, &format!("{}/{}", node.name, bundle::MANIFEST), &to_text(&manifest)?)?;
-        used.extend(common);
-    }
-    for (name, (manifest, _)) in commons.iter().filter(|(name, _)| used.contains(*name)) {
-        draft.add_bytes(Secrecy::Public, &format!("{name}.json"), &to_text(manifest)?)?;
-    }
-    Ok(())
 }
 
 /// Writes what the release is made of: its inventories, and its provenance without a signature.

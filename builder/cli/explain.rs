@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::ProfileArgument;
 use super::print::Printer;
-use crate::build::layers;
+use crate::build::layers::Layering;
 use crate::document::nearest;
 use crate::error::{Error, Result, visible};
 use crate::profile::Lock;
@@ -29,10 +29,10 @@ impl Explain {
         let shown = profile.lock_file().display().to_string();
         let lock = Lock::load(&profile.project.join(profile.lock_file()), &shown)?;
         let plan = super::resolve(&profile, lock.as_ref())?;
-        let split = layers::split(&plan.nodes, plan.salts.clone())?;
         crate::build::select(&plan, std::slice::from_ref(&self.node))?;
-        let found = plan.nodes.iter().zip(&split).find(|(node, _)| node.name == self.node);
-        let (node, split) = found.ok_or_else(|| Error::bug("a node that was just found"))?;
+        let found = plan.nodes.iter().position(|node| node.name == self.node);
+        let number = found.ok_or_else(|| Error::bug("a node that was just found"))?;
+        let (node, split) = (&plan.nodes[number], Layering::of(&plan)?.node(number)?);
         let path: TreePath = self.path.parse()?;
         let holding: Vec<_> = split.all().filter_map(|layer| Some((layer.audience, layer.tree.get(&path)?))).collect();
         let Some((_, entry)) = holding.first() else { return Err(self.absent(node)) };

@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::ProfileArgument;
 use super::print::Printer;
 use crate::build::base::Knowledge;
-use crate::build::{self, NodePlan, layers};
+use crate::build::layers::Layering;
+use crate::build::{self, NodePlan};
 use crate::error::{Result, visible};
 use crate::profile::{DifferenceDeclaration, Lock, Profile};
 use crate::tree::{Audience, Entry, Layer, Node, TreePath};
@@ -116,11 +117,12 @@ impl Plan {
         let shown = profile.lock_file().display().to_string();
         let lock = Lock::load(&profile.project.join(profile.lock_file()), &shown)?;
         let plan = super::resolve(&profile, lock.as_ref())?;
-        let layers = layers::split(&plan.nodes, plan.salts.clone())?;
+        let layering = Layering::of(&plan)?;
         let selected = build::select(&plan, &self.node)?;
-        let nodes = plan.nodes.iter().zip(&layers).filter(|(node, _)| selected.contains(node.name.as_str()));
+        let nodes = plan.nodes.iter().enumerate().filter(|(_, node)| selected.contains(node.name.as_str()));
+        let nodes = nodes.map(|(number, node)| Ok((node, layering.node(number)?))).collect::<Result<Vec<_>>>()?;
         let report = Report {
-            nodes: nodes.map(|(node, layers)| node_report(node, layers)).collect(),
+            nodes: nodes.iter().map(|(node, layers)| node_report(node, layers)).collect(),
             ..head(&profile, &plan, lock.as_ref())
         };
         printer.report(&report, || human(&report))

@@ -237,10 +237,10 @@ fn describe(
     let nodes: Vec<_> = nodes.collect();
     let inventory = sbom::inventory(profile, lock, plan, bases, &nodes, store)?;
     let names: Vec<&str> = nodes.iter().map(|(_, node)| node.name.as_str()).collect();
-    let public = |path: &str, bytes: &[u8]| draft.add_bytes(Secrecy::Public, path, bytes).map(drop);
-    public(bundle::SPDX, crate::sbom::spdx(&inventory)?.as_bytes())?;
-    public(bundle::CYCLONEDX, crate::sbom::cyclonedx(&inventory)?.as_bytes())?;
-    public(bundle::PROVENANCE, &provenance::predicate(profile, lock, plan, &names)?)
+    draft.add(Secrecy::Public, bundle::SPDX, |out| crate::sbom::spdx(&inventory, out))?;
+    draft.add(Secrecy::Public, bundle::CYCLONEDX, |out| crate::sbom::cyclonedx(&inventory, out))?;
+    let provenance = provenance::predicate(profile, lock, plan, &names)?;
+    draft.add_bytes(Secrecy::Public, bundle::PROVENANCE, &provenance).map(drop)
 }
 
 fn release_manifest(

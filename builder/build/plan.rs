@@ -221,7 +221,7 @@ impl Plan {
 }
 
 /// So many nodes are on the way at once for each thread: what is only needed to resolve them is gone afterwards.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 4;
 
 /// All nodes in the order of the profile: on all cores, but for what one node after the other is given or tells.
 fn resolve_nodes<'a>(

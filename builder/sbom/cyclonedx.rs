@@ -1,11 +1,12 @@
 //! CycloneDX 1.6 as JSON (ECMA-424; the JSON schema of bom-1.6). Components are one list; how they belong together stands
 //! in `dependencies`, for a part as for a library, since a part may be in several machines and has one place in a tree.
 
+use std::io::Write;
+
 use serde::Serialize;
 
 use super::inventory::{Component, Id, Inventory, Kind, Relation};
-use super::{to_text as text_of, uuid};
-use crate::digest::Digest;
+use super::{Each, digest, uuid};
 use crate::error::Result;
 
 /// What comes before the names of properties that are ours.
@@ -13,14 +14,14 @@ const PROPERTY: &str = "mastermold";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Document<'a> {
+struct Document<'a, C, D> {
     bom_format: &'static str,
     spec_version: &'static str,
     serial_number: String,
     version: u32,
     metadata: Metadata<'a>,
-    components: Vec<Entry<'a>>,
-    dependencies: Vec<Dependency<'a>>,
+    components: C,
+    dependencies: D,
 }
 
 #[derive(Serialize)]
@@ -95,10 +96,10 @@ struct Dependency<'a> {
     depends_on: Vec<&'a Id>,
 }
 
-/// The document of an inventory.
-pub fn to_text(inventory: &Inventory) -> Result<String> {
+/// Writes the document of an inventory.
+pub fn write(inventory: &Inventory, out: &mut dyn Write) -> Result<()> {
     let (name, version) = &inventory.tool;
-    let others = inventory.components.iter().filter(|(id, _)| **id != inventory.root);
+    let others = || inventory.components.iter().filter(|(id, _)| **id != inventory.root);
     let root = inventory.components.get(&inventory.root);
     let mut document = Document {
         bom_format: "CycloneDX",
@@ -110,12 +111,12 @@ pub fn to_text(inventory: &Inventory) -> Result<String> {
             tools: Tools { components: [Tool { r#type: "application", name, version }] },
             component: root.map(|component| entry(&inventory.root, component)),
         },
-        components: others.map(|(id, component)| entry(id, component)).collect(),
-        dependencies: inventory.components.keys().filter_map(|id| dependency(inventory, id)).collect(),
+        components: Each(|| others().map(|(id, component)| entry(id, component))),
+        dependencies: Each(|| inventory.components.keys().filter_map(|id| dependency(inventory, id))),
     };
     // Named by all that it says.
-    document.serial_number = uuid(&Digest::of(text_of(&document)?.as_bytes()));
-    text_of(&document)
+    document.serial_number = uuid(&digest(&document)?);
+    super::write(&document, out)
 }
 
 fn entry<'a>(id: &'a Id, component: &'a Component) -> Entry<'a> {

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 
 /// The name of a component in its inventory: letters, digits, `.` and `-`, as SPDX wants it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-pub struct Id(String);
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Id(Arc<str>);
 
 impl Id {
     /// A name of these words that a person can read and that no others give: what SPDX would not take is replaced, and a
@@ -17,13 +18,19 @@ impl Id {
         let fine = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
         let shown: String = words.first().map_or("", |word| word).chars().take(64).map(fine).collect();
         let exact: String = words.iter().map(|word| format!("{} {word}", word.len())).collect();
-        Id(format!("{kind}-{shown}-{}", Digest::of(exact.as_bytes()).short()))
+        Id(format!("{kind}-{shown}-{}", Digest::of(exact.as_bytes()).short()).into())
     }
 }
 
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl serde::Serialize for Id {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 
@@ -136,7 +143,7 @@ impl Inventory {
 
     /// What stands in this relation to a component, in order.
     pub fn related<'a>(&'a self, from: &'a Id, relation: Relation) -> impl Iterator<Item = &'a Id> {
-        let start = (from.clone(), relation, Id(String::new()));
+        let start = (from.clone(), relation, Id("".into()));
         let same = move |(one, how, _): &&(Id, Relation, Id)| one == from && *how == relation;
         self.relations.range(start..).take_while(same).map(|(_, _, to)| to)
     }

@@ -17,16 +17,44 @@ pub mod purl;
 mod spdx;
 mod union;
 
-pub use cyclonedx::to_text as cyclonedx;
+pub use cyclonedx::write as cyclonedx;
 pub use inventory::{Component, Id, Inventory, Kind, Relation};
-pub use spdx::to_text as spdx;
+pub use spdx::write as spdx;
 pub use union::{CycloneDx, Spdx, Union};
 
-use crate::digest::Digest;
+use std::io::{BufWriter, Write};
+
+use serde::ser::{Serialize, Serializer};
+
+use crate::digest::{Digest, HashWriter};
 use crate::error::{Error, Result};
 
+/// What an iterator gives, as a list that is nowhere as a whole: a release of many machines has many components.
+struct Each<F>(F);
+
+impl<I: Iterator<Item: Serialize>, F: Fn() -> I> Serialize for Each<F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0())
+    }
+}
+
+/// Writes a document as [`to_text`] has it.
+fn write(document: &impl Serialize, out: &mut dyn Write) -> Result<()> {
+    let mut out = BufWriter::new(out);
+    let written = serde_json::to_writer(&mut out, document).map_err(std::io::Error::from);
+    let ended = written.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
+    ended.map_err(|error| Error::io("writing", "an inventory", error))
+}
+
+/// The SHA-256 of a document's text.
+fn digest(document: &impl Serialize) -> Result<Digest> {
+    let mut hashed = HashWriter::new(std::io::sink());
+    write(document, &mut hashed)?;
+    Ok(hashed.finish().1)
+}
+
 /// The text of a document: compact JSON and a line feed.
-fn to_text(document: &impl serde::Serialize) -> Result<String> {
+fn to_text(document: &impl Serialize) -> Result<String> {
     let text = serde_json::to_string(document);
     text.map(|text| text + "\n").map_err(|error| Error::bug(format!("writing an inventory: {error}")))
 }

@@ -1,10 +1,12 @@
 //! SPDX 2.3 as JSON (the SPDX specification, version 2.3, and its JSON schema). Every component is a package whose files
 //! are not listed: SPDX wants a SHA-1 of each file, and nothing here knows one.
 
+use std::io::Write;
+
 use serde::Serialize;
 
 use super::inventory::{Component, Id, Inventory, Kind, Relation};
-use super::{to_text as text_of, uuid};
+use super::{Each, digest, uuid};
 use crate::digest::Digest;
 use crate::error::Result;
 
@@ -12,7 +14,7 @@ const UNKNOWN: &str = "NOASSERTION";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Document {
+struct Document<P, R> {
     #[serde(rename = "SPDXID")]
     id: &'static str,
     spdx_version: &'static str,
@@ -20,8 +22,8 @@ struct Document {
     name: String,
     document_namespace: String,
     creation_info: CreationInfo,
-    packages: Vec<Package>,
-    relationships: Vec<Relationship>,
+    packages: P,
+    relationships: R,
 }
 
 #[derive(Serialize)]
@@ -76,8 +78,8 @@ struct Relationship {
     related_spdx_element: String,
 }
 
-/// The document of an inventory.
-pub fn to_text(inventory: &Inventory) -> Result<String> {
+/// Writes the document of an inventory.
+pub fn write(inventory: &Inventory, out: &mut dyn Write) -> Result<()> {
     let mut document = Document {
         id: "SPDXRef-DOCUMENT",
         spdx_version: "SPDX-2.3",
@@ -88,12 +90,12 @@ pub fn to_text(inventory: &Inventory) -> Result<String> {
             created: inventory.epoch.to_string(),
             creators: vec![format!("Tool: {}-{}", inventory.tool.0, inventory.tool.1)],
         },
-        packages: inventory.components.iter().map(|(id, component)| package(id, component)).collect(),
-        relationships: relationships(inventory),
+        packages: Each(|| inventory.components.iter().map(|(id, component)| package(id, component))),
+        relationships: Each(|| relationships(inventory)),
     };
     // Named by all that it says.
-    document.document_namespace = uuid(&Digest::of(text_of(&document)?.as_bytes()));
-    text_of(&document)
+    document.document_namespace = uuid(&digest(&document)?);
+    super::write(&document, out)
 }
 
 fn reference(id: &Id) -> String {
@@ -151,23 +153,23 @@ fn purpose(kind: Kind) -> Option<&'static str> {
     }
 }
 
-fn relationships(inventory: &Inventory) -> Vec<Relationship> {
+fn relationships(inventory: &Inventory) -> impl Iterator<Item = Relationship> {
     let described = Relationship {
         spdx_element_id: "SPDXRef-DOCUMENT".into(),
         relationship_type: "DESCRIBES",
         related_spdx_element: reference(&inventory.root),
     };
-    let name = |relation: &Relation| match relation {
+    let name = |relation: Relation| match relation {
         Relation::Contains => "CONTAINS",
         Relation::DependsOn => "DEPENDS_ON",
         Relation::MadeOf => "GENERATED_FROM",
     };
-    let others = inventory.relations.iter().map(|(from, relation, to)| Relationship {
+    let others = inventory.relations.iter().map(move |(from, relation, to)| Relationship {
         spdx_element_id: reference(from),
-        relationship_type: name(relation),
+        relationship_type: name(*relation),
         related_spdx_element: reference(to),
     });
-    std::iter::once(described).chain(others).collect()
+    std::iter::once(described).chain(others)
 }
 
 #[cfg(test)]

@@ -253,7 +253,19 @@ impl Union for CycloneDx {
 mod tests {
     use super::*;
     use crate::epoch::Epoch;
-    use crate::sbom::{Component, Id, Inventory, Kind, Relation, cyclonedx, spdx};
+    use crate::sbom::{Component, Id, Inventory, Kind, Relation};
+
+    fn spdx(inventory: &Inventory) -> Result<String> {
+        let mut text = Vec::new();
+        crate::sbom::spdx(inventory, &mut text)?;
+        Ok(String::from_utf8(text).unwrap())
+    }
+
+    fn cyclonedx(inventory: &Inventory) -> Result<String> {
+        let mut text = Vec::new();
+        crate::sbom::cyclonedx(inventory, &mut text)?;
+        Ok(String::from_utf8(text).unwrap())
+    }
 
     /// The inventory of a release with these machines: each with a part that all have, and one of its own.
     fn inventory(machines: &[&str]) -> Inventory {

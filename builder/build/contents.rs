@@ -18,14 +18,16 @@ use crate::tree::{Content, Entry, Node, Secrecy, TreePath};
 pub struct Contents {
     /// What an overlay's files hold, by the numbers of overlay and file and by the syntax that is declared.
     pub rendered: Remembered<(usize, usize, Option<String>), Content>,
-    contents: Mutex<BTreeMap<Digest, Content>>,
     entries: Kinds<TreePath, Entry>,
-    // What was looked into and holds no secret.
+    // What was last looked into and holds no secret.
     clean: Mutex<BTreeSet<Digest>>,
     paths: Mutex<BTreeSet<TreePath>>,
     texts: Mutex<BTreeSet<Arc<str>>>,
     globs: Mutex<BTreeMap<String, GlobMatcher>>,
 }
+
+/// So many digests are remembered: what nodes share comes again and again, and what is one node's alone never.
+const CLEAN: usize = 4096;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -40,21 +42,18 @@ impl Contents {
         let digest = content.digest();
         if !lock(&self.clean).contains(&digest) {
             leak::check(path, entry, bytes)?;
-            lock(&self.clean).insert(digest);
+            let mut clean = lock(&self.clean);
+            if clean.len() == CLEAN {
+                clean.clear();
+            }
+            clean.insert(digest);
         }
         Ok(())
     }
 
     /// The same entry, of what is kept already where that is the same.
     pub fn entry(&self, path: &TreePath, entry: Entry) -> Arc<Entry> {
-        let node = match entry.node {
-            Node::File(content @ Content::Inline(_)) => {
-                let digest = content.digest();
-                Node::File(lock(&self.contents).entry(digest).or_insert(content).clone())
-            }
-            node => node,
-        };
-        self.entries.one(path.clone(), Entry { node, origin: self.text(entry.origin), ..entry })
+        self.entries.one(path.clone(), Entry { origin: self.text(entry.origin), ..entry })
     }
 
     /// The same text.

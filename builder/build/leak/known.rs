@@ -18,6 +18,9 @@ use crate::tree::{Content, Entry, Node, Secrecy, TreePath};
 /// Shorter values could be anywhere by chance.
 const LEAST: usize = 8;
 
+/// So many files are known to have been looked into: those that nodes share come again and again.
+const LOOKED: usize = 4096;
+
 /// A secret value in one of its forms, and what it is called.
 type Form = (Zeroizing<Vec<u8>>, Arc<str>);
 
@@ -90,10 +93,13 @@ impl Known {
             }
         }
         let index = Index::new(self.values);
-        let mut looked = BTreeMap::new();
+        let mut looked: BTreeMap<Digest, Option<&str>> = BTreeMap::new();
         for (node, path, entry) in files().filter(|(_, _, entry)| entry.secrecy == Secrecy::Public) {
             let found = match &entry.node {
                 Node::File(content @ Content::Inline(bytes)) => {
+                    if looked.len() == LOOKED {
+                        looked.clear();
+                    }
                     *looked.entry(content.digest()).or_insert_with(|| index.find(bytes))
                 }
                 Node::Symlink(target) => index.find(target.as_bytes()),

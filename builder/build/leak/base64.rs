@@ -11,7 +11,7 @@ use super::text::{Text, is_base64};
 
 /// Shorter texts hold nothing that could be told.
 const LEAST: usize = 24;
-/// A line that is shorter is a word, and what follows on the next line is no part of it.
+/// A line that is shorter is a word.
 const FOLDED: usize = 16;
 
 /// Takes what a cut made of it: no padding, and bits left over.
@@ -32,6 +32,12 @@ pub fn decode(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
 pub fn decode_each<B>(bytes: &[u8], visit: &mut dyn FnMut(usize, &[u8]) -> ControlFlow<B>) -> Option<B> {
     let mut at = 0;
     while at < bytes.len() {
+        // Most of what is looked at are words: they hold nothing, and end where they end.
+        let word = Text(bytes).run(at, is_base64);
+        if word.len() < FOLDED {
+            at += word.len().max(1);
+            continue;
+        }
         let (text, end) = gather(bytes, at);
         for shift in (0..4).filter(|_| text.len() >= LEAST) {
             let part = &text[shift..];
@@ -43,7 +49,7 @@ pub fn decode_each<B>(bytes: &[u8], visit: &mut dyn FnMut(usize, &[u8]) -> Contr
                 return Some(found);
             }
         }
-        at = end.max(at + 1);
+        at = end;
     }
     None
 }
@@ -56,7 +62,7 @@ fn gather(bytes: &[u8], start: usize) -> (Zeroizing<Vec<u8>>, usize) {
         let line = Text(bytes).run(at, is_base64);
         lines.push(line);
         at += line.len();
-        // Most of what is looked at are words: they end here.
+        // What follows a word on the next line is no part of it.
         let fold = if line.len() < FOLDED { 0 } else { fold(&bytes[at..]) };
         if fold == 0 {
             break;

@@ -422,32 +422,42 @@ fn without(value: &Value, keys: &[&str]) -> Value {
 
 /// The declarations whose `when` holds, in tables of any depth; those keys themselves are gone.
 pub(super) fn filter(scope: &Arc<Scope>, value: &Value) -> Result<Value> {
+    Ok(filtered(scope, value)?.unwrap_or_else(|| value.clone()))
+}
+
+/// None if the value is as it was.
+fn filtered(scope: &Arc<Scope>, value: &Value) -> Result<Option<Value>> {
     let keep = |item: &Value| item.get("when").map_or(Ok(true), |when| scope.holds(when));
     let data = match &value.data {
         Data::Array(items) => {
-            let mut kept = Vec::new();
-            for item in items.iter() {
-                if keep(item)? {
-                    kept.push(filter(scope, item)?);
+            let mut kept: Option<Vec<Value>> = None;
+            for (index, item) in items.iter().enumerate() {
+                let is_kept = keep(item)?;
+                let new = if is_kept { filtered(scope, item)? } else { None };
+                if !is_kept || new.is_some() {
+                    kept.get_or_insert_with(|| items[..index].to_vec());
+                }
+                if let (Some(kept), true) = (&mut kept, is_kept) {
+                    kept.push(new.unwrap_or_else(|| item.clone()));
                 }
             }
-            Data::Array(Arc::new(kept))
+            kept.map(|kept| Data::Array(Arc::new(kept)))
         }
         Data::Table(table) => {
-            let mut kept = Table::new();
-            for (key, field) in table.iter().filter(|(key, _)| *key != "when") {
-                if keep(&field.value)? {
-                    kept.insert(
-                        key.clone(),
-                        document::Field { key: field.key.clone(), value: filter(scope, &field.value)? },
-                    );
+            let mut kept: Option<Table> = None;
+            for (key, field) in table.iter() {
+                if key == "when" || !keep(&field.value)? {
+                    kept.get_or_insert_with(|| Table::clone(table)).remove(key);
+                } else if let Some(value) = filtered(scope, &field.value)? {
+                    let field = document::Field { key: field.key.clone(), value };
+                    kept.get_or_insert_with(|| Table::clone(table)).insert(key.clone(), field);
                 }
             }
-            Data::Table(Arc::new(kept))
+            kept.map(|kept| Data::Table(Arc::new(kept)))
         }
-        data => data.clone(),
+        _ => None,
     };
-    Ok(Value { place: value.place.clone(), data })
+    Ok(data.map(|data| Value { place: value.place.clone(), data }))
 }
 
 /// The globs of `[[files]]` whose `when` does not hold.

@@ -9,8 +9,8 @@ use super::node::{Active, filter};
 use super::scopes::FileNames;
 use crate::document::{self, Data, Field, Placed, Table, Value};
 use crate::error::{Error, Faults, Result};
-use crate::overlay::Scope;
 use crate::overlay::declare::{AgreeDeclaration, CheckDeclaration, ClientDeclaration, ServerDeclaration};
+use crate::overlay::{Scope, is_template};
 
 /// The declarations that are rendered so.
 pub const KEYS: [&str; 4] = ["servers", "clients", "agree", "checks"];
@@ -56,7 +56,7 @@ fn said(one: &Active<'_>, names: &FileNames) -> Result<Talk> {
     // What a template used that could not be rendered is not ours.
     names.used_secret();
     let filtered = filter(&scope, &value).map_err(|error| names.conceal(error))?;
-    let rendered = render(&filtered, &scope, names).map_err(|error| names.conceal(error))?;
+    let rendered = render(&filtered, &scope, names).map_err(|error| names.conceal(error))?.unwrap_or(filtered);
     if names.used_secret() {
         // What is found is told, and kept, and handed to programs.
         let error = Error::policy(format!("the overlay `{}` uses a secret in {}", one.overlay.name, KEYS.join(", ")));
@@ -67,23 +67,27 @@ fn said(one: &Active<'_>, names: &FileNames) -> Result<Talk> {
     document::read(&rendered)
 }
 
-/// Renders each string by itself, so that it is known which flag it asked for.
-fn render(value: &Value, scope: &Arc<Scope>, names: &FileNames) -> Result<Value> {
+/// Renders each string by itself, so that it is known which flag it asked for; those that are empty then are left out. None if
+/// the value is as it was.
+fn render(value: &Value, scope: &Arc<Scope>, names: &FileNames) -> Result<Option<Value>> {
     let data = match &value.data {
-        Data::Table(table) if table.len() != 1 || !table.contains_key("expr") => {
-            let mut rendered = Table::new();
+        Data::Table(table) if !is_template(value) => {
+            let mut rendered: Option<Table> = None;
             for (key, field) in table.iter() {
-                let value = render(&field.value, scope, names)?;
-                if value.as_str() != Some("") {
-                    rendered.insert(key.clone(), Field { key: field.key.clone(), value });
+                let new = render(&field.value, scope, names)?;
+                if new.as_ref().unwrap_or(&field.value).as_str() == Some("") {
+                    rendered.get_or_insert_with(|| Table::clone(table)).remove(key);
+                } else if let Some(value) = new {
+                    let field = Field { key: field.key.clone(), value };
+                    rendered.get_or_insert_with(|| Table::clone(table)).insert(key.clone(), field);
                 }
             }
-            Data::Table(Arc::new(rendered))
+            rendered.map(|rendered| Data::Table(Arc::new(rendered)))
         }
         Data::Array(items) => {
             let mut rendered = Vec::new();
             for item in items.iter() {
-                match render(item, scope, names)? {
+                match render(item, scope, names)?.unwrap_or_else(|| item.clone()) {
                     // An expression that gives a list is spliced into the list that it stands in.
                     Value { data: Data::Array(inner), .. } if item.as_table().is_some() => {
                         rendered.extend(inner.iter().cloned())
@@ -92,14 +96,15 @@ fn render(value: &Value, scope: &Arc<Scope>, names: &FileNames) -> Result<Value>
                     value => rendered.push(value),
                 }
             }
-            Data::Array(Arc::new(rendered))
+            Some(Data::Array(Arc::new(rendered)))
         }
-        _ => {
+        _ if is_template(value) => {
             names.flag();
             let rendered = scope.render(value)?;
             let place = names.flag().unwrap_or_else(|| value.place.clone());
-            return Ok(Value { place, data: rendered.data });
+            return Ok(Some(Value { place, data: rendered.data }));
         }
+        _ => None,
     };
-    Ok(Value { place: value.place.clone(), data })
+    Ok(data.map(|data| Value { place: value.place.clone(), data }))
 }

@@ -31,7 +31,7 @@ use crate::tree::TreePath;
 
 pub use declare::{Declarations, Mode};
 pub use reads::{Reads, Remembered, Variants};
-pub use scope::{Global, Scope, Sharing};
+pub use scope::{Global, Scope, Sharing, is_template};
 pub use template::Engine;
 
 /// The largest file of an overlay. Overlays hold text; what is larger is a source.

@@ -12,7 +12,7 @@ use minijinja::value::{Enumerator, Object, ObjectExt, Value as Jinja, ValueKind}
 use super::bounds::Source;
 use super::reads::{self, Reads, Remembered, Variants, tracked};
 use super::template::Engine;
-use crate::document::{Data, Field, Value, nearest};
+use crate::document::{Data, Field, Table, Value, nearest};
 use crate::error::{Error, Faults, Place, Result};
 
 /// What a name stands for.
@@ -122,47 +122,49 @@ impl Scope {
         self.name(name)
     }
 
-    /// `value` with every string rendered; keys `when` are left for [`Scope::holds`].
+    /// `value` with every string rendered; keys `when` are left for [`Scope::holds`]. What has nothing to render is shared.
     pub fn render(self: &Arc<Scope>, value: &Value) -> Result<Value> {
         let mut faults = Faults::new();
-        let rendered = self.render_into(value, "", &mut faults);
-        faults.finish(rendered)
+        let rendered = self.render_into(value, Path::Root, &mut faults);
+        faults.finish(rendered.unwrap_or_else(|| value.clone()))
     }
 
-    fn render_into(self: &Arc<Scope>, value: &Value, path: &str, faults: &mut Faults) -> Value {
+    /// None if the value is as it was.
+    fn render_into(self: &Arc<Scope>, value: &Value, path: Path<'_>, faults: &mut Faults) -> Option<Value> {
         let data = match &value.data {
             Data::Table(table) if expression(value).is_none() => {
-                let render = |(key, field): (&String, &Field)| {
-                    let value = match key.as_str() {
-                        "when" => field.value.clone(),
-                        _ => self.render_into(&field.value, &below(path, key), faults),
-                    };
-                    (key.clone(), Field { key: field.key.clone(), value })
-                };
-                Data::Table(Arc::new(table.iter().map(render).collect()))
-            }
-            Data::Array(items) => {
-                let mut rendered = Vec::new();
-                for (index, item) in items.iter().enumerate() {
-                    let item_value = self.render_into(item, &format!("{path}[{index}]"), faults);
-                    match (&item_value.data, expression(item)) {
-                        // An expression that gives a list is spliced into the list that it stands in.
-                        (Data::Array(inner), Some(_)) => rendered.extend(inner.iter().cloned()),
-                        _ => rendered.push(item_value),
+                let mut rendered: Option<Table> = None;
+                for (key, field) in table.iter().filter(|(key, _)| *key != "when") {
+                    if let Some(value) = self.render_into(&field.value, Path::Key(&path, key), faults) {
+                        let rendered = rendered.get_or_insert_with(|| Table::clone(table));
+                        rendered.insert(key.clone(), Field { key: field.key.clone(), value });
                     }
                 }
-                Data::Array(Arc::new(rendered))
+                Data::Table(Arc::new(rendered?))
             }
-            _ if is_template(value) => match self.to_document(&self.resolve(value, path), &value.place) {
-                Ok(rendered) => rendered.data,
-                Err(error) => {
-                    faults.push(error);
-                    value.data.clone()
+            Data::Array(items) => {
+                let mut rendered: Option<Vec<Value>> = None;
+                for (index, item) in items.iter().enumerate() {
+                    let Some(value) = self.render_into(item, Path::Index(&path, index), faults) else {
+                        rendered.iter_mut().for_each(|rendered| rendered.push(item.clone()));
+                        continue;
+                    };
+                    let rendered = rendered.get_or_insert_with(|| items[..index].to_vec());
+                    match (&value.data, expression(item)) {
+                        // An expression that gives a list is spliced into the list that it stands in.
+                        (Data::Array(inner), Some(_)) => rendered.extend(inner.iter().cloned()),
+                        _ => rendered.push(value),
+                    }
                 }
-            },
-            data => data.clone(),
+                Data::Array(Arc::new(rendered?))
+            }
+            _ if is_template(value) => {
+                let rendered = self.to_document(&self.resolve(value, &path.to_string()), &value.place);
+                faults.note(rendered)?.data
+            }
+            _ => return None,
         };
-        Value { place: value.place.clone(), data }
+        Some(Value { place: value.place.clone(), data })
     }
 
     /// Whether an expression (a `when`) holds.
@@ -363,14 +365,33 @@ fn is_plain(value: &Jinja) -> bool {
     }
 }
 
+/// Where a value is in the one that is rendered.
+#[derive(Clone, Copy)]
+enum Path<'a> {
+    Root,
+    Key(&'a Path<'a>, &'a str),
+    Index(&'a Path<'a>, usize),
+}
+
+impl std::fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Path::Root => Ok(()),
+            Path::Key(Path::Root, key) => f.write_str(key),
+            Path::Key(above, key) => write!(f, "{above}.{key}"),
+            Path::Index(above, index) => write!(f, "{above}[{index}]"),
+        }
+    }
+}
+
 fn below(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
 /// Whether there is anything to render.
-fn is_template(value: &Value) -> bool {
+pub fn is_template(value: &Value) -> bool {
     match &value.data {
-        Data::String(text) => ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark)),
+        Data::String(text) => text.contains('{') && ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark)),
         _ => expression(value).is_some(),
     }
 }

@@ -375,7 +375,7 @@ fn replaced_flags(profile: &Profile) -> BTreeSet<(&str, &str)> {
     let flags = tables.filter_map(|(command, flags)| Some((command, flags.value.as_table()?)));
     let all = flags.flat_map(|(command, flags)| flags.iter().map(move |(flag, field)| (command, flag, &field.value)));
     let edits = |value: &Value| value.get("add").is_some() || value.get("remove").is_some();
-    all.filter(|(_, _, value)| !edits(value)).map(|(command, flag, _)| (command.as_str(), flag.as_str())).collect()
+    all.filter(|(_, _, value)| !edits(value)).map(|(command, flag, _)| (command, flag)).collect()
 }
 
 /// An overlay's declarations without those flags.
@@ -385,10 +385,10 @@ fn without_flags(declarations: &Value, replaced: &BTreeSet<(&str, &str)>) -> Val
         return declarations.clone();
     };
     let mut args = args.clone();
-    for (command, field) in &mut args {
+    for (command, field) in args.iter_mut() {
         if let Some(flags) = field.value.as_table() {
             let mut flags = flags.clone();
-            flags.retain(|flag, _| !replaced.contains(&(command.as_str(), flag.as_str())));
+            flags.retain(|flag| !replaced.contains(&(command, flag)));
             field.value.data = Data::Table(Arc::new(flags));
         }
     }
@@ -415,8 +415,8 @@ fn say(overlay: &Overlay, scope: &Arc<Scope>, replaced: &BTreeSet<(&str, &str)>)
 
 fn without(value: &Value, keys: &[&str]) -> Value {
     let Some(table) = value.as_table() else { return value.clone() };
-    let kept = table.iter().filter(|(key, _)| !keys.contains(&key.as_str()));
-    let kept: Table = kept.map(|(key, field)| (key.clone(), field.clone())).collect();
+    let mut kept = Table::clone(table);
+    kept.retain(|key| !keys.contains(&key));
     Value { place: value.place.clone(), data: Data::Table(Arc::new(kept)) }
 }
 
@@ -450,7 +450,7 @@ fn filtered(scope: &Arc<Scope>, value: &Value) -> Result<Option<Value>> {
                     kept.get_or_insert_with(|| Table::clone(table)).remove(key);
                 } else if let Some(value) = filtered(scope, &field.value)? {
                     let field = document::Field { key: field.key.clone(), value };
-                    kept.get_or_insert_with(|| Table::clone(table)).insert(key.clone(), field);
+                    kept.get_or_insert_with(|| Table::clone(table)).insert(key, field);
                 }
             }
             kept.map(|kept| Data::Table(Arc::new(kept)))
@@ -493,7 +493,7 @@ fn overlay_sources(active: &[Active<'_>], faults: &mut Faults) -> BTreeMap<Strin
                         .at(&field.key),
                 );
             }
-            sources.insert(name.clone(), (&one.overlay.name, field.value.clone()));
+            sources.insert(name.to_owned(), (&one.overlay.name, field.value.clone()));
         }
     }
     sources.into_iter().map(|(name, (_, value))| (name, value)).collect()

@@ -64,7 +64,7 @@ impl Shared {
         let differing = |overlay: &Overlay| {
             let said =
                 profile.nodes.iter().filter_map(|node| node.document.get("vars")?.get(&overlay.name)?.as_table());
-            Arc::new(said.flat_map(|table| table.keys().cloned()).collect())
+            Arc::new(said.flat_map(|table| table.keys().map(str::to_owned)).collect())
         };
         Shared {
             values: Arc::default(),
@@ -151,12 +151,12 @@ impl Object for Unknown {
 fn variables_of(profile: &Profile, overlay: &Overlay, node: Option<&Node>, faults: &mut Faults) -> Value {
     let empty = || Value::empty_table(&overlay.declarations.place);
     let defaults = overlay.declarations.get("vars").cloned().unwrap_or_else(empty);
-    let known: Vec<&str> = defaults.as_table().into_iter().flat_map(|table| table.keys().map(String::as_str)).collect();
+    let known: Vec<&str> = defaults.as_table().into_iter().flat_map(|table| table.keys()).collect();
     let mut vars = defaults.clone();
     for document in [Some(&profile.document), node.map(|node| &node.document)].into_iter().flatten() {
         let Some(given) = document.get("vars").and_then(|vars| vars.get(&overlay.name)) else { continue };
         for (name, field) in given.as_table().into_iter().flatten() {
-            if !known.contains(&name.as_str()) {
+            if !known.contains(&name) {
                 let error = Error::usage(format!("overlay `{}` has no variable `{name}`", overlay.name)).at(&field.key);
                 faults.push(match nearest(name, known.iter().copied()) {
                     Some(near) => error.advise(format!("did you mean `{near}`?")),

@@ -64,7 +64,7 @@ impl Settings {
             let same = self.sysctl.get(key).map(|old| *old == value.value);
             self.say(overlay, &format!("sysctl.{key}"), same, &value.place, faults);
             faults.note(check_sysctl(key, &value.value, &value.place));
-            self.sysctl.insert(key.clone(), value.value.clone());
+            self.sysctl.insert(key.to_owned(), value.value.clone());
         }
         for (module, options) in &declared.modules.options {
             let same = self.options.get(module).map(|old| *old == options.value);
@@ -108,7 +108,7 @@ impl Settings {
                 Data::Boolean(false) => drop(self.sysctl.remove(key)),
                 Data::String(value) => {
                     faults.note(check_sysctl(key, value, &field.value.place));
-                    self.sysctl.insert(key.clone(), value.to_string());
+                    self.sysctl.insert(key.to_owned(), value.to_string());
                 }
                 _ => {
                     let message =

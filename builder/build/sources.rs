@@ -115,9 +115,9 @@ pub fn merge(
     for (name, field) in profile.and_then(Value::as_table).into_iter().flatten() {
         match (&field.value.data, merged.get(name)) {
             (Data::Boolean(false), _) => drop(merged.remove(name)),
-            (_, Some(base)) => drop(merged.insert(name.clone(), crate::profile::merge_source(base, &field.value))),
+            (_, Some(base)) => drop(merged.insert(name.to_owned(), crate::profile::merge_source(base, &field.value))),
             (_, None) if !goes(&field.value) && elsewhere(name) => {}
-            (_, None) => drop(merged.insert(name.clone(), field.value.clone())),
+            (_, None) => drop(merged.insert(name.to_owned(), field.value.clone())),
         }
     }
     merged

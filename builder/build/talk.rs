@@ -49,8 +49,8 @@ impl Talk {
 
 fn said(one: &Active<'_>, names: &FileNames) -> Result<Talk> {
     let Some(table) = one.overlay.declarations.as_table() else { return Ok(Talk::default()) };
-    let said = table.iter().filter(|(key, _)| KEYS.contains(&key.as_str()));
-    let said: Table = said.map(|(key, field)| (key.clone(), field.clone())).collect();
+    let mut said = Table::clone(table);
+    said.retain(|key| KEYS.contains(&key));
     let scope = names.scope(&one.scope);
     let value = Value { place: one.overlay.declarations.place.clone(), data: Data::Table(Arc::new(said)) };
     // What a template used that could not be rendered is not ours.
@@ -79,7 +79,7 @@ fn render(value: &Value, scope: &Arc<Scope>, names: &FileNames) -> Result<Option
                     rendered.get_or_insert_with(|| Table::clone(table)).remove(key);
                 } else if let Some(value) = new {
                     let field = Field { key: field.key.clone(), value };
-                    rendered.get_or_insert_with(|| Table::clone(table)).insert(key.clone(), field);
+                    rendered.get_or_insert_with(|| Table::clone(table)).insert(key, field);
                 }
             }
             rendered.map(|rendered| Data::Table(Arc::new(rendered)))

@@ -6,9 +6,10 @@
 //! ```
 
 mod read;
+mod table;
 pub mod yaml;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -19,6 +20,7 @@ use crate::epoch::Epoch;
 use crate::error::{Error, Faults, Place, Result};
 
 pub use read::{Placed, nearest, read, unknown_keys};
+pub use table::Table;
 
 /// A value and where it was written.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,9 +50,6 @@ pub enum Data {
     Table(Arc<Table>),
 }
 
-/// Values by key, sorted by key.
-pub type Table = BTreeMap<String, Field>;
-
 /// A key and its value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field {
@@ -67,7 +66,7 @@ impl Value {
     /// Every syntax error that TOML 1.0 knows, and what it allows but no file of ours needs: a byte order mark,
     /// control characters in strings, instants that are not in UTC and whole seconds.
     pub fn parse(text: &str, file: &str) -> Result<Value> {
-        let lines = Lines::new(text, file);
+        let mut lines = Lines::new(text, file);
         if text.starts_with('\u{feff}') {
             return Err(
                 Error::usage("the file starts with a byte order mark; save it as plain UTF-8").at(&lines.place(0))
@@ -79,7 +78,7 @@ impl Value {
             Error::usage(error.message().replace('\n', ", ")).at(&at)
         })?;
         let mut faults = Faults::new();
-        let table = convert_table(table.get_ref(), &lines, &mut faults);
+        let table = convert_table(table.get_ref(), &mut lines, &mut faults);
         faults.finish(Value { place: lines.place(0), data: Data::Table(Arc::new(table)) })
     }
 
@@ -134,7 +133,7 @@ impl Value {
             Data::Boolean(flag) => json!(flag),
             Data::Instant(epoch) => json!(epoch.to_string()),
             Data::Array(items) => items.iter().map(Value::to_json).collect(),
-            Data::Table(table) => table.iter().map(|(key, field)| (key.clone(), field.value.to_json())).collect(),
+            Data::Table(table) => table.iter().map(|(key, field)| (key.to_owned(), field.value.to_json())).collect(),
         }
     }
 
@@ -144,17 +143,16 @@ impl Value {
     }
 }
 
-fn convert_table(table: &DeTable<'_>, lines: &Lines<'_>, faults: &mut Faults) -> Table {
-    let mut converted = Table::new();
-    for (key, value) in table.iter() {
+fn convert_table(table: &DeTable<'_>, lines: &mut Lines<'_>, faults: &mut Faults) -> Table {
+    let fields = table.iter().map(|(key, value)| {
         let place = lines.place(key.span().start);
         check_text(key.get_ref(), &place, faults);
-        converted.insert(key.get_ref().to_string(), Field { key: place, value: convert(value, lines, faults) });
-    }
-    converted
+        (lines.key(key.get_ref()), Field { key: place, value: convert(value, lines, faults) })
+    });
+    fields.collect()
 }
 
-fn convert(value: &Spanned<DeValue<'_>>, lines: &Lines<'_>, faults: &mut Faults) -> Value {
+fn convert(value: &Spanned<DeValue<'_>>, lines: &mut Lines<'_>, faults: &mut Faults) -> Value {
     let place = lines.place(value.span().start);
     let mut refuse = |message: String| {
         faults.push(Error::usage(message).at(&place));
@@ -198,12 +196,24 @@ struct Lines<'a> {
     text: &'a str,
     file: Arc<str>,
     starts: Vec<usize>,
+    // The keys so far: most tables of a list have the same.
+    keys: BTreeSet<Arc<str>>,
 }
 
 impl<'a> Lines<'a> {
     fn new(text: &'a str, file: &str) -> Lines<'a> {
         let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Lines { text, file: file.into(), starts }
+        Lines { text, file: file.into(), starts, keys: BTreeSet::new() }
+    }
+
+    /// The key, which is kept once.
+    fn key(&mut self, key: &str) -> Arc<str> {
+        if let Some(known) = self.keys.get(key) {
+            return known.clone();
+        }
+        let new: Arc<str> = key.into();
+        self.keys.insert(new.clone());
+        new
     }
 
     fn place(&self, offset: usize) -> Place {

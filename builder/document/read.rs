@@ -10,7 +10,7 @@ use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
-use super::{Data, Table, Value};
+use super::{Data, Table, Value, table};
 use crate::error::{Error, Faults, Place, Result};
 
 /// Reads a typed value. All faults are found: whatever is wrong is noted, left out, and the rest read again.
@@ -70,13 +70,13 @@ fn prune(value: &Value, place: &Place) -> Option<(Value, (Place, String))> {
             for (key, field) in table.iter() {
                 if let Some((inner, taken)) = prune(&field.value, place) {
                     let mut rest = Table::clone(table);
-                    rest.entry(key.clone()).and_modify(|field| field.value = inner);
+                    rest.get_mut(key).into_iter().for_each(|field| field.value = inner.clone());
                     return rebuilt(Data::Table(Arc::new(rest)), taken);
                 }
                 if field.value.place == *place || field.key == *place {
                     let mut rest = Table::clone(table);
                     rest.remove(key);
-                    return rebuilt(Data::Table(Arc::new(rest)), (value.place.clone(), key.clone()));
+                    return rebuilt(Data::Table(Arc::new(rest)), (value.place.clone(), key.to_string()));
                 }
             }
             None
@@ -221,7 +221,7 @@ impl<'a> Reader<'a> {
     }
 
     fn note_unknown(&self, table: &Table, fields: &'static [&'static str]) {
-        for (key, field) in table.iter().filter(|(key, _)| !fields.contains(&key.as_str())) {
+        for (key, field) in table.iter().filter(|(key, _)| !fields.contains(key)) {
             let error = Error::usage(format!("`{key}` is not a key here")).at(&field.key);
             let advice = match nearest(key, fields.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
@@ -313,7 +313,7 @@ impl<'de> SeqAccess<'de> for Items<'_> {
 
 struct Fields<'a> {
     reader: Reader<'a>,
-    fields: std::collections::btree_map::Iter<'a, String, super::Field>,
+    fields: table::Iter<'a>,
     value: Option<(&'a super::Field, &'a str)>,
     known: Option<&'static [&'static str]>,
 }
@@ -326,7 +326,7 @@ impl<'de> MapAccess<'de> for Fields<'_> {
         let is_known = |key: &str| known.is_none_or(|known| known.contains(&key));
         let Some((key, field)) = self.fields.by_ref().find(|(key, _)| is_known(key)) else { return Ok(None) };
         self.value = Some((field, key));
-        let name: StrDeserializer<'_, Wrong> = key.as_str().into_deserializer();
+        let name: StrDeserializer<'_, Wrong> = key.into_deserializer();
         seed.deserialize(name).map(Some).map_err(|wrong| wrong.at(&field.key))
     }
 

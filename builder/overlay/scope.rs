@@ -137,7 +137,7 @@ impl Scope {
                 for (key, field) in table.iter().filter(|(key, _)| *key != "when") {
                     if let Some(value) = self.render_into(&field.value, Path::Key(&path, key), faults) {
                         let rendered = rendered.get_or_insert_with(|| Table::clone(table));
-                        rendered.insert(key.clone(), Field { key: field.key.clone(), value });
+                        rendered.insert(key, Field { key: field.key.clone(), value });
                     }
                 }
                 Data::Table(Arc::new(rendered?))
@@ -469,7 +469,7 @@ impl Object for Lazy {
             reads::note(self.scope.reads);
         }
         self.mapped_enumerator(|this| match this.value.as_table() {
-            Some(table) => Box::new(table.keys().map(|key| Jinja::from(key.as_str()))),
+            Some(table) => Box::new(table.keys().map(Jinja::from)),
             None => Box::new(std::iter::empty()),
         })
     }
@@ -481,8 +481,8 @@ mod tests {
 
     fn scope(text: &str) -> (Arc<Scope>, Value) {
         let document = Value::parse(text, "p.toml").unwrap();
-        let names = document.as_table().unwrap().iter().filter(|(key, _)| !["ask", "nodes"].contains(&key.as_str()));
-        let names = names.map(|(key, field)| (key.clone(), Global::Document(field.value.clone()))).collect();
+        let names = document.as_table().unwrap().iter().filter(|(key, _)| !["ask", "nodes"].contains(key));
+        let names = names.map(|(key, field)| (key.to_owned(), Global::Document(field.value.clone()))).collect();
         (
             Scope::root(
                 Arc::new(Engine::default()),

@@ -139,7 +139,7 @@ fn merge_layer(base: &Value, over: &Value) -> Value {
     let mut sources = below.clone();
     for (name, field) in above {
         let value = below.get(name).map_or_else(|| field.value.clone(), |old| merge_source(&old.value, &field.value));
-        sources.insert(name.clone(), Field { key: field.key.clone(), value });
+        sources.insert(name, Field { key: field.key.clone(), value });
     }
     let mut table = table.clone();
     if let Some(field) = table.get_mut("sources") {
@@ -152,10 +152,10 @@ fn merge_layer(base: &Value, over: &Value) -> Value {
 fn merge_base(merged: Value, below: &Value, above: &Value) -> Value {
     let table = |value: &Value| value.get("base")?.as_table().cloned();
     let (Some(below), Some(above), Some(all)) = (table(below), table(above), merged.as_table()) else { return merged };
-    let gives = SYSTEMS.iter().any(|key| above.contains_key(*key));
+    let gives = SYSTEMS.iter().any(|key| above.contains_key(key));
     let mut base = below;
-    base.retain(|key, _| !gives || !SYSTEMS.contains(&key.as_str()));
-    base.extend(above);
+    base.retain(|key| !gives || !SYSTEMS.contains(&key));
+    above.iter().for_each(|(key, field)| base.insert(key, field.clone()));
     let mut all = all.clone();
     if let Some(field) = all.get_mut("base") {
         field.value.data = Data::Table(Arc::new(base));
@@ -175,7 +175,7 @@ const TO: [&str; 3] = ["install", "members", "image"];
 /// so is what says where it goes: half of the one and half of the other would be neither. Members alone are added.
 pub fn merge_source(base: &Value, over: &Value) -> Value {
     let (Some(below), Some(above)) = (base.as_table(), over.as_table()) else { return over.clone() };
-    let gives = |keys: &[&str]| keys.iter().any(|key| above.contains_key(*key));
+    let gives = |keys: &[&str]| keys.iter().any(|key| above.contains_key(key));
     let moved = gives(&FROM);
     let mut kept = below.clone();
     let replaced = [
@@ -186,7 +186,7 @@ pub fn merge_source(base: &Value, over: &Value) -> Value {
         (&["members"], gives(&["install", "image"]) || moved && gives(&["members"])),
     ];
     for (keys, _) in replaced.iter().filter(|(_, gone)| *gone) {
-        keys.iter().for_each(|key| drop(kept.remove(*key)));
+        keys.iter().for_each(|key| kept.remove(key));
     }
     merge(&Value { place: base.place.clone(), data: Data::Table(Arc::new(kept)) }, over)
 }
@@ -204,7 +204,7 @@ pub fn merge(base: &Value, over: &Value) -> Value {
             Some(old) => merge(&old.value, &field.value),
             None => field.value.clone(),
         };
-        merged.insert(key.clone(), Field { key: field.key.clone(), value });
+        merged.insert(key, Field { key: field.key.clone(), value });
     }
     Value { place: over.place.clone(), data: Data::Table(Arc::new(merged)) }
 }
@@ -213,7 +213,7 @@ pub fn merge(base: &Value, over: &Value) -> Value {
 /// tables, or a table by name, in which `NAME = false` removes the node.
 fn merge_nodes(nodes: &mut Vec<(String, Value)>, declared: &Value, faults: &mut Faults) {
     let given: Vec<(String, Value)> = match &declared.data {
-        Data::Table(table) => table.iter().map(|(name, field)| (name.clone(), named(name, &field.value))).collect(),
+        Data::Table(table) => table.iter().map(|(name, field)| (name.to_owned(), named(name, &field.value))).collect(),
         Data::Array(items) => items.iter().map(|node| (name_of(node), node.clone())).collect(),
         _ => {
             let error = Error::usage(format!("`nodes` is {}, not a list of tables", declared.kind()));
@@ -254,7 +254,7 @@ fn named(name: &str, node: &Value) -> Value {
     let Some(table) = node.as_table() else { return node.clone() };
     let mut table = Table::clone(table);
     let value = text(name, &node.place);
-    table.entry("name".to_owned()).or_insert_with(|| Field { key: node.place.clone(), value });
+    table.insert_default("name", || Field { key: node.place.clone(), value });
     Value { place: node.place.clone(), data: Data::Table(Arc::new(table)) }
 }
 

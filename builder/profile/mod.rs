@@ -264,7 +264,7 @@ fn derive(node: &Value, document: &Value) -> Value {
     let mut table = Table::clone(table);
     let mut default = |key: &str, data: Data| {
         let value = Value { place: node.place.clone(), data };
-        table.entry(key.to_owned()).or_insert_with(|| Field { key: node.place.clone(), value });
+        table.insert_default(key, || Field { key: node.place.clone(), value });
     };
     default("roles", Data::Array(Arc::new(Vec::new())));
     default("arch", Data::String("{{ cluster.arch }}".into()));
@@ -286,7 +286,7 @@ fn render_own(scope: &Arc<Scope>, document: &Value, nodes: &[Value]) -> Result<V
     let mut faults = Faults::new();
     let mut rendered = Table::new();
     for (key, field) in table {
-        let value = match key.as_str() {
+        let value = match key {
             "base" | "sources" | "args" | "command" | "sysctl" | "modules" | "vars" => field.value.clone(),
             "nodes" => {
                 let each = nodes.iter().map(|node| {
@@ -298,7 +298,7 @@ fn render_own(scope: &Arc<Scope>, document: &Value, nodes: &[Value]) -> Result<V
             }
             _ => faults.note(scope.render(&field.value)).unwrap_or_else(|| field.value.clone()),
         };
-        rendered.insert(key.clone(), Field { key: field.key.clone(), value });
+        rendered.insert(key, Field { key: field.key.clone(), value });
     }
     faults.finish(Value { place: document.place.clone(), data: Data::Table(Arc::new(rendered)) })
 }

@@ -19,15 +19,16 @@ pub struct Contents {
     /// What an overlay's files hold, by the numbers of overlay and file and by the syntax that is declared.
     pub rendered: Remembered<(usize, usize, Option<String>), Content>,
     entries: Kinds<TreePath, Entry>,
-    // What was last looked into and holds no secret.
+    // The last contents, and those that were looked into last and hold no secret.
+    contents: Mutex<BTreeMap<Digest, Content>>,
     clean: Mutex<BTreeSet<Digest>>,
     paths: Mutex<BTreeSet<TreePath>>,
     texts: Mutex<BTreeSet<Arc<str>>>,
     globs: Mutex<BTreeMap<String, GlobMatcher>>,
 }
 
-/// So many digests are remembered: what nodes share comes again and again, and what is one node's alone never.
-const CLEAN: usize = 4096;
+/// So many contents are remembered: what nodes share comes again and again, and what is one node's alone never.
+const LAST: usize = 4096;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -43,7 +44,7 @@ impl Contents {
         if !lock(&self.clean).contains(&digest) {
             leak::check(path, entry, bytes)?;
             let mut clean = lock(&self.clean);
-            if clean.len() == CLEAN {
+            if clean.len() == LAST {
                 clean.clear();
             }
             clean.insert(digest);
@@ -53,7 +54,20 @@ impl Contents {
 
     /// The same entry, of what is kept already where that is the same.
     pub fn entry(&self, path: &TreePath, entry: Entry) -> Arc<Entry> {
-        self.entries.one(path.clone(), Entry { origin: self.text(entry.origin), ..entry })
+        let node = match entry.node {
+            Node::File(content @ Content::Inline(_)) => Node::File(self.content(content)),
+            node => node,
+        };
+        self.entries.one(path.clone(), Entry { node, origin: self.text(entry.origin), ..entry })
+    }
+
+    fn content(&self, content: Content) -> Content {
+        let digest = content.digest();
+        let mut contents = lock(&self.contents);
+        if contents.len() == LAST {
+            contents.clear();
+        }
+        contents.entry(digest).or_insert(content).clone()
     }
 
     /// The same text.

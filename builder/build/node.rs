@@ -449,8 +449,7 @@ fn filtered(scope: &Arc<Scope>, value: &Value) -> Result<Option<Value>> {
                 if key == "when" || !keep(&field.value)? {
                     kept.get_or_insert_with(|| Table::clone(table)).remove(key);
                 } else if let Some(value) = filtered(scope, &field.value)? {
-                    let field = document::Field { key: field.key.clone(), value };
-                    kept.get_or_insert_with(|| Table::clone(table)).insert(key, field);
+                    kept.get_or_insert_with(|| Table::clone(table)).replace(key, value);
                 }
             }
             kept.map(|kept| Data::Table(Arc::new(kept)))

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::node::{Active, filter};
 use super::scopes::FileNames;
-use crate::document::{self, Data, Field, Placed, Table, Value};
+use crate::document::{self, Data, Placed, Table, Value};
 use crate::error::{Error, Faults, Result};
 use crate::overlay::declare::{AgreeDeclaration, CheckDeclaration, ClientDeclaration, ServerDeclaration};
 use crate::overlay::{Scope, is_template};
@@ -78,8 +78,7 @@ fn render(value: &Value, scope: &Arc<Scope>, names: &FileNames) -> Result<Option
                 if new.as_ref().unwrap_or(&field.value).as_str() == Some("") {
                     rendered.get_or_insert_with(|| Table::clone(table)).remove(key);
                 } else if let Some(value) = new {
-                    let field = Field { key: field.key.clone(), value };
-                    rendered.get_or_insert_with(|| Table::clone(table)).insert(key, field);
+                    rendered.get_or_insert_with(|| Table::clone(table)).replace(key, value);
                 }
             }
             rendered.map(|rendered| Data::Table(Arc::new(rendered)))

@@ -8,8 +8,8 @@ use serde::forward_to_deserialize_any;
 
 use super::refused::is_quantity;
 use super::scalar::{Sense, as_json, sense};
-use crate::document::nearest;
 use crate::document::yaml::{Content, Key, Node};
+use crate::document::{Path, nearest};
 
 /// What is not as the type has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,24 +50,6 @@ struct Reader<'de, 'a> {
     log: &'a RefCell<Vec<Amiss>>,
     /// Whether a number is as good as its text.
     as_text: bool,
-}
-
-/// Where a value is.
-enum Path<'a> {
-    Root,
-    Field(&'a Path<'a>, &'a str),
-    Item(&'a Path<'a>, usize),
-}
-
-impl fmt::Display for Path<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Path::Root => Ok(()),
-            Path::Field(Path::Root, key) => f.write_str(key),
-            Path::Field(above, key) => write!(f, "{above}.{key}"),
-            Path::Item(above, index) => write!(f, "{above}[{index}]"),
-        }
-    }
 }
 
 /// Why a value is not of the type, and where.

@@ -5,6 +5,7 @@
 //! text --parse--> Value --(merge, render)--> Value --read::<T>--> T, or all faults at once
 //! ```
 
+mod path;
 mod read;
 mod table;
 pub mod yaml;
@@ -19,6 +20,7 @@ use toml::de::{DeTable, DeValue};
 use crate::epoch::Epoch;
 use crate::error::{Error, Faults, Place, Result};
 
+pub use path::Path;
 pub use read::{Placed, nearest, read, unknown_keys};
 pub use table::Table;
 

@@ -70,7 +70,7 @@ fn prune(value: &Value, place: &Place) -> Option<(Value, (Place, String))> {
             for (key, field) in table.iter() {
                 if let Some((inner, taken)) = prune(&field.value, place) {
                     let mut rest = Table::clone(table);
-                    rest.get_mut(key).into_iter().for_each(|field| field.value = inner.clone());
+                    rest.replace(key, inner);
                     return rebuilt(Data::Table(Arc::new(rest)), taken);
                 }
                 if field.value.place == *place || field.key == *place {

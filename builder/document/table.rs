@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Field;
+use super::{Field, Value};
 
 /// Values by key, sorted by key. In one piece of memory, since tables are many and small, and seldom change once they are
 /// made; keys are shared among copies.
@@ -22,6 +22,13 @@ impl Table {
     /// The field of a key.
     pub fn get(&self, key: &str) -> Option<&Field> {
         self.find(key).ok().map(|at| &self.0[at].1)
+    }
+
+    /// Gives a key that is there another value.
+    pub fn replace(&mut self, key: &str, value: Value) {
+        if let Some(field) = self.get_mut(key) {
+            field.value = value;
+        }
     }
 
     /// The field of a key, to be changed.
@@ -121,7 +128,7 @@ impl<K: Into<Arc<str>>, const N: usize> From<[(K, Field); N]> for Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{Data, Value};
+    use crate::document::Data;
 
     #[test]
     fn keys_are_sorted_and_the_last_of_a_key_counts() {

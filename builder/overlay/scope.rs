@@ -12,7 +12,7 @@ use minijinja::value::{Enumerator, Object, ObjectExt, Value as Jinja, ValueKind}
 use super::bounds::Source;
 use super::reads::{self, Reads, Remembered, Variants, tracked};
 use super::template::Engine;
-use crate::document::{Data, Field, Table, Value, nearest};
+use crate::document::{Data, Field, Path, Table, Value, nearest};
 use crate::error::{Error, Faults, Place, Result};
 
 /// What a name stands for.
@@ -135,9 +135,8 @@ impl Scope {
             Data::Table(table) if expression(value).is_none() => {
                 let mut rendered: Option<Table> = None;
                 for (key, field) in table.iter().filter(|(key, _)| *key != "when") {
-                    if let Some(value) = self.render_into(&field.value, Path::Key(&path, key), faults) {
-                        let rendered = rendered.get_or_insert_with(|| Table::clone(table));
-                        rendered.insert(key, Field { key: field.key.clone(), value });
+                    if let Some(value) = self.render_into(&field.value, Path::Field(&path, key), faults) {
+                        rendered.get_or_insert_with(|| Table::clone(table)).replace(key, value);
                     }
                 }
                 Data::Table(Arc::new(rendered?))
@@ -145,7 +144,7 @@ impl Scope {
             Data::Array(items) => {
                 let mut rendered: Option<Vec<Value>> = None;
                 for (index, item) in items.iter().enumerate() {
-                    let Some(value) = self.render_into(item, Path::Index(&path, index), faults) else {
+                    let Some(value) = self.render_into(item, Path::Item(&path, index), faults) else {
                         rendered.iter_mut().for_each(|rendered| rendered.push(item.clone()));
                         continue;
                     };
@@ -362,25 +361,6 @@ fn is_plain(value: &Jinja) -> bool {
     match value.kind() {
         ValueKind::Seq => value.try_iter().is_ok_and(|mut items| items.all(|item| is_scalar(&item))),
         _ => is_scalar(value),
-    }
-}
-
-/// Where a value is in the one that is rendered.
-#[derive(Clone, Copy)]
-enum Path<'a> {
-    Root,
-    Key(&'a Path<'a>, &'a str),
-    Index(&'a Path<'a>, usize),
-}
-
-impl std::fmt::Display for Path<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Path::Root => Ok(()),
-            Path::Key(Path::Root, key) => f.write_str(key),
-            Path::Key(above, key) => write!(f, "{above}.{key}"),
-            Path::Index(above, index) => write!(f, "{above}[{index}]"),
-        }
     }
 }
 

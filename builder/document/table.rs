@@ -15,6 +15,13 @@ impl Table {
         Table::default()
     }
 
+    /// A copy with room for some more.
+    pub fn with_room(&self, more: usize) -> Table {
+        let mut fields = Vec::with_capacity(self.0.len() + more);
+        fields.extend_from_slice(&self.0);
+        Table(fields)
+    }
+
     fn find(&self, key: &str) -> Result<usize, usize> {
         self.0.binary_search_by(|(own, _)| (**own).cmp(key))
     }

@@ -49,11 +49,13 @@ pub type SharedValues = Remembered<(usize, bool, String), Jinja>;
 pub struct Scope {
     engine: Arc<Engine>,
     parent: Option<Arc<Scope>>,
-    names: BTreeMap<String, Global>,
+    // Sorted.
+    names: Box<[(String, Global)]>,
     // What it is to read one of the names.
     reads: Reads,
     sharing: Option<Sharing>,
-    rendered: Mutex<BTreeMap<String, (Jinja, Reads)>>,
+    // Sorted by their keys: there are many scopes, and few strings in most.
+    rendered: Mutex<Vec<(String, (Jinja, Reads))>>,
     // The nodes of a root, and what templates see of them. The objects refer back to the root, so a root lives as long
     // as the program: there is one.
     nodes: Vec<Value>,
@@ -72,6 +74,7 @@ impl Scope {
     pub fn root(engine: Arc<Engine>, names: BTreeMap<String, Global>, nodes: Vec<Value>) -> Arc<Scope> {
         let (rendered, node_objects) = (Mutex::default(), OnceLock::new());
         let (reads, sharing, all_nodes) = (Reads::NOTHING, None, OnceLock::new());
+        let names = names.into_iter().collect();
         Arc::new(Scope { engine, parent: None, names, reads, sharing, rendered, nodes, node_objects, all_nodes })
     }
 
@@ -91,7 +94,7 @@ impl Scope {
         Arc::new(Scope {
             engine: self.engine.clone(),
             parent: Some(self.clone()),
-            names,
+            names: names.into_iter().collect(),
             reads,
             sharing,
             rendered: Mutex::default(),
@@ -302,10 +305,14 @@ impl Scope {
     fn once(self: &Arc<Scope>, kind: Source, source: &str, path: &str, place: &Place) -> Jinja {
         // The same path in two documents (an overlay's declarations, a profile's values) stands at two places.
         let key = format!("{path} {place}");
-        if let Some((done, reads)) = self.rendered.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        let find = |rendered: &[(String, _)]| rendered.binary_search_by(|(own, _)| own.cmp(&key));
+        let known = self.rendered.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Ok(at) = find(&known) {
+            let (done, reads) = &known[at].1;
             reads::note(*reads);
             return done.clone();
         }
+        drop(known);
         let this = (Arc::as_ptr(self) as usize, key.clone());
         let round = RENDERING.with_borrow(|stack| {
             let start = stack.iter().position(|one| *one == this)?;
@@ -321,12 +328,17 @@ impl Scope {
             tracked(|| self.shared(kind, source).map_err(|error| self.explain(&error, source, place)));
         RENDERING.with_borrow_mut(|stack| stack.pop());
         let value = rendered.unwrap_or_else(|error| self.invalid(error));
-        self.rendered.lock().unwrap_or_else(PoisonError::into_inner).insert(key, (value.clone(), reads));
+        let mut known = self.rendered.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another thread may have been here.
+        if let Err(at) = find(&known) {
+            known.insert(at, (key, (value.clone(), reads)));
+        }
         value
     }
 
     fn name(self: &Arc<Scope>, name: &str) -> Option<Jinja> {
-        match self.names.get(name) {
+        let found = self.names.binary_search_by(|(own, _)| own.as_str().cmp(name));
+        match found.ok().map(|at| &self.names[at].1) {
             Some(Global::Document(value)) => {
                 reads::note(self.reads);
                 Some(self.resolve(value, name))
@@ -351,7 +363,7 @@ impl Scope {
 
     fn all_names(&self) -> Vec<String> {
         let above = self.parent.iter().flat_map(|parent| parent.all_names());
-        above.chain(self.names.keys().cloned()).collect()
+        above.chain(self.names.iter().map(|(name, _)| name.clone())).collect()
     }
 }
 

@@ -87,14 +87,15 @@ impl Profile {
         document::unknown_keys::<ProfileDeclaration>(&document)?;
         let (scope, node_documents) = scope(&document)?;
         let rendered = render_own(&scope, &document, &node_documents)?;
-        let declared: ProfileDeclaration = document::read(&rendered)?;
+        let mut declared: ProfileDeclaration = document::read(&rendered)?;
         let epoch = declared.cluster.epoch.as_ref();
         let epoch = epoch.ok_or_else(|| no_epoch(&document))?.value;
         let objects = scope.nodes().to_vec();
-        let nodes = declared.nodes.iter().zip(node_documents).zip(objects);
+        // Each is in its node, and in no list beside it.
+        let nodes = std::mem::take(&mut declared.nodes).into_iter().zip(node_documents).zip(objects);
         let nodes = nodes.map(|((declared, document), object)| Node {
             name: declared.name.value.clone(),
-            declared: declared.value.clone(),
+            declared: declared.value,
             document,
             object,
         });
@@ -163,7 +164,7 @@ impl Profile {
             );
         }
         let mut macs = BTreeMap::new();
-        for node in &self.declared.nodes {
+        for Node { declared: node, .. } in &self.nodes {
             check_name("a node's name", &node.name, faults);
             if RESERVED.contains(&node.name.as_str()) {
                 let message = format!("`{}` is a directory of every release, and no node's name", node.name.value);
@@ -184,7 +185,7 @@ impl Profile {
         }
         // Names are unique by the merge: two tables of one name in a file are told there.
         let mut addresses: BTreeMap<IpAddr, &str> = BTreeMap::new();
-        for node in &self.declared.nodes {
+        for Node { declared: node, .. } in &self.nodes {
             for address in node.address.iter().chain(&node.addresses) {
                 if let Some(other) = addresses.insert(address.value, &node.name) {
                     let message = format!("nodes {other} and {} have one address, {}", node.name.value, address.value);
@@ -204,7 +205,7 @@ impl Profile {
                 faults.push(Error::usage(message).at(&address.place));
             }
         };
-        for node in &self.declared.nodes {
+        for Node { declared: node, .. } in &self.nodes {
             if let Some(address) = &node.address {
                 inside(address, format!("the address of {}", node.name.value), faults);
             }
@@ -261,7 +262,7 @@ fn scope(document: &Value) -> Result<(Arc<Scope>, Vec<Value>)> {
 /// which it may have none.
 fn derive(node: &Value, document: &Value) -> Value {
     let Some(table) = node.as_table() else { return node.clone() };
-    let mut table = Table::clone(table);
+    let mut table = table.with_room(3);
     let mut default = |key: &str, data: Data| {
         let value = Value { place: node.place.clone(), data };
         table.insert_default(key, || Field { key: node.place.clone(), value });

@@ -37,6 +37,7 @@ pub struct ProfileDeclaration {
     /// Keys and certificates.
     #[serde(default)]
     pub pki: PkiDeclaration,
+    // Of a loaded profile they are in `Profile::nodes`, and none is here.
     /// The machines.
     #[serde(default)]
     pub nodes: Vec<Placed<NodeDeclaration>>,

@@ -75,7 +75,8 @@ impl Machines {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, bytes).unwrap();
         };
-        for node in &plan.nodes {
+        for node in plan.nodes.iter() {
+            let node = node.unwrap();
             for (path, entry) in node.tree.iter() {
                 if let Node::File(Content::Inline(bytes)) = &entry.node {
                     write(&node.name, path.as_str(), bytes);
@@ -85,7 +86,7 @@ impl Machines {
         for (name, bytes) in &plan.admin {
             write("admin", name, bytes);
         }
-        let nodes = plan.nodes.iter().map(|node| node.name.clone()).chain(["admin".to_owned()]).collect();
+        let nodes = plan.nodes.outlines().map(|node| node.name.clone()).chain(["admin".to_owned()]).collect();
         Machines { directory, nodes, epoch: profile.epoch.seconds() }
     }
 

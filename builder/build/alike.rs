@@ -51,6 +51,8 @@ impl<T: PartialEq> Kinds<Place, Placed<T>> {
 /// What plans of nodes have alike.
 #[derive(Default)]
 pub struct Alike {
+    /// Names of roles and of overlays.
+    pub names: Kinds<&'static str, Vec<String>>,
     /// Where files were declared.
     pub places: Kinds<(), BTreeMap<TreePath, Place>>,
     /// Images.

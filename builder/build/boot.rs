@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::base::{Bases, Known, Layered, NodeBase, Rootfs};
 use super::layers::NodeLayers;
+use super::nodes::NodePlan;
 use super::pack::Job;
-use super::plan::NodePlan;
 use crate::archive::{Container, Format};
 use crate::boot::scripts::{self, Fetching};
 use crate::bundle::manifest::{FORMAT, to_text};

@@ -1,7 +1,7 @@
 //! What nodes' files hold, are called and come from: kept once however many nodes have it, and looked into once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use globset::GlobMatcher;
 
@@ -11,7 +11,7 @@ use super::leak;
 use crate::digest::Digest;
 use crate::error::{Place, Result};
 use crate::overlay::Remembered;
-use crate::tree::{Content, Entry, Node, Secrecy, TreePath};
+use crate::tree::{Content, Entry, Inline, Node, Secrecy, TreePath};
 
 /// What several nodes may have.
 #[derive(Default)]
@@ -19,8 +19,8 @@ pub struct Contents {
     /// What an overlay's files hold, by the numbers of overlay and file and by the syntax that is declared.
     pub rendered: Remembered<(usize, usize, Option<String>), Content>,
     entries: Kinds<TreePath, Entry>,
-    // The last contents, and those that were looked into last and hold no secret.
-    contents: Mutex<BTreeMap<Digest, Content>>,
+    // The last contents, as long as a node has them, and those that were looked into last and hold no secret.
+    contents: Mutex<BTreeMap<Digest, Weak<Inline>>>,
     clean: Mutex<BTreeSet<Digest>>,
     paths: Mutex<BTreeSet<TreePath>>,
     texts: Mutex<BTreeSet<Arc<str>>>,
@@ -55,19 +55,23 @@ impl Contents {
     /// The same entry, of what is kept already where that is the same.
     pub fn entry(&self, path: &TreePath, entry: Entry) -> Arc<Entry> {
         let node = match entry.node {
-            Node::File(content @ Content::Inline(_)) => Node::File(self.content(content)),
+            Node::File(Content::Inline(bytes)) => Node::File(Content::Inline(self.bytes(bytes))),
             node => node,
         };
         self.entries.one(path.clone(), Entry { node, origin: self.text(entry.origin), ..entry })
     }
 
-    fn content(&self, content: Content) -> Content {
-        let digest = content.digest();
+    fn bytes(&self, bytes: Arc<Inline>) -> Arc<Inline> {
+        let digest = bytes.digest();
         let mut contents = lock(&self.contents);
+        if let Some(known) = contents.get(&digest).and_then(Weak::upgrade) {
+            return known;
+        }
         if contents.len() == LAST {
             contents.clear();
         }
-        contents.entry(digest).or_insert(content).clone()
+        contents.insert(digest, Arc::downgrade(&bytes));
+        bytes
     }
 
     /// The same text.

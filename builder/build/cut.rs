@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::boot::{Boot, Start};
 use super::layers::{Layering, NodeLayers};
+use super::nodes::NodePlan;
 use super::pack::{self, Job, Writing};
-use super::plan::{NodePlan, Plan};
+use super::plan::Plan;
 use crate::bundle::manifest::{FORMAT, to_text};
 use crate::bundle::{self, Artifact, CommonManifest, Draft, FileRecord, NodeManifest, NodeRecord};
 use crate::error::{Error, Faults, Result};
@@ -30,9 +31,9 @@ pub struct Cut<'a> {
 }
 
 /// A machine, cut.
-struct Machine<'a> {
+struct Machine {
     number: usize,
-    node: &'a NodePlan,
+    node: NodePlan,
     layers: NodeLayers,
     // The name of its common layer.
     common: Option<String>,
@@ -57,8 +58,8 @@ impl<'a> Cut<'a> {
             // Two groups may have the same files from other overlays: that is one layer, with the origins of the first.
             commons.entry(format!("layers/common-{}", manifest.id())).or_insert((manifest, layer.clone()));
         }
-        let is_selected = |number: &usize| selected.contains(plan.nodes[*number].name.as_str());
-        let selected = (0..plan.nodes.len()).filter(is_selected).collect();
+        let named = plan.nodes.outlines().enumerate().filter(|(_, node)| selected.contains(node.name.as_str()));
+        let selected = named.map(|(number, _)| number).collect();
         Ok(Cut { profile, plan, layering, commons, boot, selected })
     }
 
@@ -71,7 +72,7 @@ impl<'a> Cut<'a> {
                 let jobs = machine.jobs(output)?;
                 if let Some(boot) = self.boot.filter(|boot| std::ptr::eq(boot.output, &output.value)) {
                     let paths: Vec<String> = jobs.iter().map(Job::full_path).collect();
-                    starts.push((*number, boot.start(*number, machine.node, &machine.layers, &paths, lock)?));
+                    starts.push((*number, boot.start(*number, &machine.node, &machine.layers, &paths, lock)?));
                 }
                 for job in &jobs {
                     faults.note(job.check(self.profile.mtime));
@@ -111,10 +112,11 @@ impl<'a> Cut<'a> {
         Ok((records, artifacts))
     }
 
-    fn machine(&self, number: usize) -> Result<Machine<'a>> {
-        let layers = self.layering.node(number)?;
+    fn machine(&self, number: usize) -> Result<Machine> {
+        let node = self.plan.nodes.get(number)?;
+        let layers = self.layering.node(number, &node)?;
         let common = self.common_of(&layers)?;
-        Ok(Machine { number, node: &self.plan.nodes[number], layers, common })
+        Ok(Machine { number, node, layers, common })
     }
 
     /// The name of a machine's common layer.
@@ -136,7 +138,7 @@ impl<'a> Cut<'a> {
         Ok(self.boot.map(|boot| boot.jobs(&numbers)).transpose()?.unwrap_or_default())
     }
 
-    fn write_manifest(&self, machine: &Machine<'_>, draft: &Draft) -> Result<()> {
+    fn write_manifest(&self, machine: &Machine, draft: &Draft) -> Result<()> {
         let own = machine.layers.all().filter(|layer| layer.audience != Audience::Common);
         let manifest = NodeManifest {
             format: FORMAT,
@@ -152,7 +154,7 @@ impl<'a> Cut<'a> {
     }
 }
 
-impl Machine<'_> {
+impl Machine {
     /// Its archives of an output.
     fn jobs(&self, output: &OutputDeclaration) -> Result<Vec<Job<'_>>> {
         pack::jobs(output, &self.node.name, self.common.as_deref(), &self.layers)

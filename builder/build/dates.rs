@@ -3,18 +3,21 @@
 
 use std::collections::BTreeSet;
 
-use super::plan::{NodePlan, Plan};
+use super::nodes::NodePlan;
+use super::plan::Plan;
 use crate::error::{Error, Faults, Result};
 use crate::pki::{Held, Term};
 use crate::tree::{Content, Node, TreePath};
 
 /// Every certificate of the plan, node by node, and last those of the files for people.
-pub fn certificates(plan: &Plan) -> Vec<Held> {
-    let on_nodes = plan
-        .nodes
-        .iter()
-        .flat_map(|node| files(node).flat_map(|(path, bytes)| Held::all(Some(&node.name), &path.to_string(), bytes)));
-    on_nodes.chain(for_people(plan)).collect()
+pub fn certificates(plan: &Plan) -> Result<Vec<Held>> {
+    let mut all = Vec::new();
+    for node in plan.nodes.iter() {
+        let node = node?;
+        all.extend(contents(&node).flat_map(|(path, _, bytes)| Held::all(Some(&node.name), &path.to_string(), bytes)));
+    }
+    all.extend(for_people(plan));
+    Ok(all)
 }
 
 /// Those of the files for people.
@@ -25,35 +28,45 @@ pub fn for_people(plan: &Plan) -> impl Iterator<Item = Held> {
 /// Refuses a plan that has certificates which are not valid, or not for long enough; each of them is named once, at its
 /// first place.
 pub fn check(plan: &Plan, term: &Term) -> Result<()> {
-    let mut wrong: Vec<Wrong> = Vec::new();
-    // What nodes share is looked at once, if nothing is wrong with it.
-    let mut fine = BTreeSet::new();
-    let on_nodes = plan.nodes.iter().flat_map(|node| contents(node).map(move |(path, content)| (node, path, content)));
-    let on_nodes = on_nodes.flat_map(|(node, path, content)| {
-        let Content::Inline(bytes) = content else { return Vec::new() };
-        if fine.contains(&content.digest()) {
-            return Vec::new();
-        }
-        let all = Held::all(Some(&node.name), &path.to_string(), bytes);
-        let is_wrong =
-            |held: &Held| held.certificate.as_ref().is_ok_and(|certificate| term.check(certificate).is_err());
-        if !all.iter().any(is_wrong) {
-            fine.insert(content.digest());
-            return Vec::new();
-        }
-        all
-    });
-    for held in on_nodes.chain(for_people(plan)) {
-        let Ok(certificate) = &held.certificate else { continue };
-        let Err(error) = term.check(certificate) else { continue };
-        match wrong.iter_mut().find(|known| known.held.certificate.as_ref() == Ok(certificate)) {
-            Some(known) => known.more += 1,
-            None => wrong.push(Wrong { held, error, more: 0 }),
+    let (mut wrong, mut fine) = (Wrongs::default(), BTreeSet::new());
+    for node in plan.nodes.iter() {
+        let node = node?;
+        for (path, content, bytes) in contents(&node) {
+            // What nodes share is looked at once, if nothing is wrong with it.
+            if fine.contains(&content.digest()) {
+                continue;
+            }
+            let before = wrong.count;
+            Held::all(Some(&node.name), &path.to_string(), bytes).into_iter().for_each(|held| wrong.look(held, term));
+            if wrong.count == before {
+                fine.insert(content.digest());
+            }
         }
     }
+    for_people(plan).for_each(|held| wrong.look(held, term));
     let mut faults = Faults::new();
-    wrong.into_iter().for_each(|wrong| faults.push(wrong.told(plan)));
+    wrong.all.into_iter().for_each(|wrong| faults.push(wrong.told(plan)));
     faults.finish(())
+}
+
+/// Certificates that are not as they must be.
+#[derive(Default)]
+struct Wrongs {
+    all: Vec<Wrong>,
+    // With those that are in several places as often.
+    count: usize,
+}
+
+impl Wrongs {
+    fn look(&mut self, held: Held, term: &Term) {
+        let Ok(certificate) = &held.certificate else { return };
+        let Err(error) = term.check(certificate) else { return };
+        self.count += 1;
+        match self.all.iter_mut().find(|known| known.held.certificate.as_ref() == Ok(certificate)) {
+            Some(known) => known.more += 1,
+            None => self.all.push(Wrong { held, error, more: 0 }),
+        }
+    }
 }
 
 /// A certificate that is not as it must be.
@@ -70,7 +83,7 @@ impl Wrong {
         let more = if more == 0 { String::new() } else { format!(" and {more} more") };
         let Some(name) = node else { return error.context(format!("{file}{more}")) };
         let error = error.context(format!("{file} of node {name}{more}"));
-        let node = plan.nodes.iter().find(|node| node.name == name);
+        let node = plan.nodes.outlines().find(|node| node.name == name);
         let path: Option<TreePath> = file.parse().ok();
         match node.zip(path).and_then(|(node, path)| node.places.get(&path)) {
             Some(place) => error.at(place),
@@ -80,16 +93,9 @@ impl Wrong {
 }
 
 /// The files of a node whose bytes are there.
-fn files(node: &NodePlan) -> impl Iterator<Item = (&TreePath, &[u8])> {
-    contents(node).filter_map(|(path, content)| match content {
-        Content::Inline(bytes) => Some((path, &bytes[..])),
-        Content::Blob { .. } => None,
-    })
-}
-
-fn contents(node: &NodePlan) -> impl Iterator<Item = (&TreePath, &Content)> {
+fn contents(node: &NodePlan) -> impl Iterator<Item = (&TreePath, &Content, &[u8])> {
     node.tree.iter().filter_map(|(path, entry)| match &entry.node {
-        Node::File(content @ Content::Inline(_)) => Some((path, content)),
+        Node::File(content @ Content::Inline(bytes)) => Some((path, content, &bytes[..])),
         _ => None,
     })
 }

@@ -7,9 +7,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::plan::{NodePlan, Plan};
+use super::nodes::{NodeOutline, NodePlan};
+use super::plan::Plan;
 use crate::bundle::lists::{self, LISTS};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::tree::{Audience, Content, Entry, Layer, Node, Secrecy, Tree, TreePath};
 
 /// A node's layers, in the order in which they are applied.
@@ -45,18 +46,34 @@ pub struct Layering<'a> {
     shared: BTreeMap<Group<'a>, Arc<Layer>>,
 }
 
+/// The nodes of a group: which is the first, how many there are, and what those have in common that were looked at.
+struct Members {
+    first: usize,
+    count: usize,
+    common: Tree,
+}
+
 impl<'a> Layering<'a> {
     /// Finds what the nodes of each group share.
     pub fn of(plan: &'a Plan) -> Result<Layering<'a>> {
-        let mut groups: BTreeMap<_, Vec<&NodePlan>> = BTreeMap::new();
-        for node in &plan.nodes {
-            groups.entry(group_of(node)).or_default().push(node);
+        let mut groups: BTreeMap<Group<'_>, Members> = BTreeMap::new();
+        for (number, node) in plan.nodes.outlines().enumerate() {
+            match groups.get_mut(&group_of(node)) {
+                None => {
+                    let common = plan.nodes.get(number)?.tree.filter(|_, entry| is_shareable(entry));
+                    groups.insert(group_of(node), Members { first: number, count: 1, common });
+                }
+                Some(members) => {
+                    members.count += 1;
+                    let is_same = |one: &Entry, other: &Entry| other.same_on_disk(one) && !is_parent(other);
+                    members.common = plan.nodes.same(number, std::mem::take(&mut members.common), is_same)?;
+                }
+            }
         }
         let mut shared = BTreeMap::new();
-        for (key, group) in groups.into_iter().filter(|(_, group)| group.len() > 1) {
-            let tree = common(&group);
-            if !tree.is_empty() {
-                shared.insert(key, Arc::new(layer(Audience::Common, tree, group[0])?));
+        for (key, Members { first, common, .. }) in groups.into_iter().filter(|(_, members)| members.count > 1) {
+            if !common.is_empty() {
+                shared.insert(key, Arc::new(layer(Audience::Common, common, &plan.nodes.get(first)?)?));
             }
         }
         Ok(Layering { plan, shared })
@@ -65,7 +82,7 @@ impl<'a> Layering<'a> {
     /// The common layers, in the order of the first nodes that have them.
     pub fn commons(&self) -> Vec<&Arc<Layer>> {
         let mut commons: Vec<&Arc<Layer>> = Vec::new();
-        for layer in self.plan.nodes.iter().filter_map(|node| self.shared.get(&group_of(node))) {
+        for layer in self.plan.nodes.outlines().filter_map(|node| self.shared.get(&group_of(node))) {
             if !commons.iter().any(|known| Arc::ptr_eq(known, layer)) {
                 commons.push(layer);
             }
@@ -73,9 +90,9 @@ impl<'a> Layering<'a> {
         commons
     }
 
-    /// The layers of the node with this number.
-    pub fn node(&self, number: usize) -> Result<NodeLayers> {
-        let (node, salt) = (&self.plan.nodes[number], &self.plan.salts[number]);
+    /// The layers of a node, which has this number.
+    pub fn node(&self, number: usize, node: &NodePlan) -> Result<NodeLayers> {
+        let salt = self.plan.salts.get(number).ok_or_else(|| Error::bug(format!("node {number} has no salt")))?;
         let common = self.shared.get(&group_of(node)).cloned();
         let in_common = |path: &TreePath| common.as_ref().is_some_and(|layer| layer.tree.get(path).is_some());
         let pick = |wanted: &dyn Fn(&TreePath, &Entry) -> bool| {
@@ -105,7 +122,7 @@ impl<'a> Layering<'a> {
 /// What the nodes of a group have in common: overlays, roles, base.
 type Group<'a> = (&'a [String], &'a [String], usize);
 
-fn group_of(node: &NodePlan) -> Group<'_> {
+fn group_of(node: &NodeOutline) -> Group<'_> {
     (&node.overlays, &node.roles, node.base.id())
 }
 
@@ -114,13 +131,9 @@ fn is_parent(entry: &Entry) -> bool {
     entry.node == Node::Directory && *entry.origin == *"parent directory"
 }
 
-fn common(group: &[&NodePlan]) -> Tree {
-    let (first, others) = (&group[0].tree, &group[1..]);
-    let everywhere = |path: &TreePath, entry: &Entry| {
-        others.iter().all(|other| other.tree.get(path).is_some_and(|same| same.same_on_disk(entry) && !is_parent(same)))
-    };
-    let is_shared = |entry: &Entry| entry.secrecy == Secrecy::Public && !entry.guard && !is_parent(entry);
-    first.filter(|path, entry| is_shared(entry) && everywhere(path, entry))
+/// Whether it is common if all nodes of a group have it.
+fn is_shareable(entry: &Entry) -> bool {
+    entry.secrecy == Secrecy::Public && !entry.guard && !is_parent(entry)
 }
 
 /// A layer with the directories that it needs, as the node's whole tree or its base has them, and with its lists.

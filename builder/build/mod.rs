@@ -15,6 +15,7 @@ mod cut;
 pub mod dates;
 mod files;
 mod findings;
+mod fold;
 pub mod gather;
 pub mod images;
 mod imports;
@@ -22,6 +23,7 @@ pub mod keys;
 pub mod layers;
 pub mod leak;
 mod node;
+pub mod nodes;
 pub mod pack;
 mod parallel;
 mod pieces;
@@ -58,8 +60,9 @@ pub use findings::Met;
 pub use gather::{Thorough, Update};
 pub use keys::{Proven, check_seed};
 pub use layers::NodeLayers;
+pub use nodes::{NodeOutline, NodePlan, Nodes};
 pub use pack::Means;
-pub use plan::{NodePlan, Pending, Plan, load_overlays};
+pub use plan::{Pending, Plan, load_overlays};
 pub use rebuild::{Rebuilding, Rebuilt, rebuild};
 pub use settings::Probed;
 
@@ -211,7 +214,7 @@ pub fn check_lock(profile: &Profile, lock: Option<&Lock>, plan: &Plan) -> Result
 
 /// The nodes of these names; all if none is named.
 pub fn select<'a>(plan: &'a Plan, names: &[String]) -> Result<BTreeSet<&'a str>> {
-    let known: Vec<&str> = plan.nodes.iter().map(|node| node.name.as_str()).collect();
+    let known: Vec<&str> = plan.nodes.outlines().map(|node| node.name.as_str()).collect();
     let mut faults = Faults::new();
     for name in names.iter().filter(|name| !known.contains(&name.as_str())) {
         let error = Error::usage(format!("the profile has no node `{name}`"));
@@ -233,10 +236,9 @@ fn describe(
     store: &Store,
     draft: &Draft,
 ) -> Result<()> {
-    let nodes = plan.nodes.iter().enumerate().filter(|(_, node)| selected.contains(node.name.as_str()));
-    let nodes: Vec<_> = nodes.collect();
-    let inventory = sbom::inventory(profile, lock, plan, bases, &nodes, store)?;
-    let names: Vec<&str> = nodes.iter().map(|(_, node)| node.name.as_str()).collect();
+    let inventory = sbom::inventory(profile, lock, plan, bases, selected, store)?;
+    let names = plan.nodes.outlines().map(|node| node.name.as_str()).filter(|name| selected.contains(name));
+    let names: Vec<&str> = names.collect();
     draft.add(Secrecy::Public, bundle::SPDX, |out| crate::sbom::spdx(&inventory, out))?;
     draft.add(Secrecy::Public, bundle::CYCLONEDX, |out| crate::sbom::cyclonedx(&inventory, out))?;
     let provenance = provenance::predicate(profile, lock, plan, &names)?;
@@ -251,7 +253,8 @@ fn release_manifest(
     artifacts: Vec<Artifact>,
 ) -> Result<Manifest> {
     let of = plan.nodes.len();
-    let places = (0..of).filter(|place| selected.contains(plan.nodes[*place].name.as_str())).collect();
+    let named = plan.nodes.outlines().enumerate().filter(|(_, node)| selected.contains(node.name.as_str()));
+    let places = named.map(|(place, _)| place).collect();
     Ok(Manifest {
         format: FORMAT,
         tool: TOOL.to_owned(),

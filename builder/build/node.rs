@@ -14,9 +14,10 @@ use super::files::{Same, check_same, glob, place_directories, place_files, same_
 use super::images::NodeImage;
 use super::keys::{Generational, Keys};
 use super::leak::known::Known;
+use super::nodes::{NodeOutline, NodePlan};
 use super::place::Placing;
 use super::placements::Placements;
-use super::plan::{NodePlan, Pending};
+use super::plan::Pending;
 use super::scopes::{FileNames, NodeScopes, Shared};
 use super::settings::Settings;
 use super::sources::{self, Installed, PlannedSource};
@@ -187,13 +188,13 @@ impl<'a> Ground<'a> {
         let alike = &self.alike;
         let mut roles = node.declared.roles.clone();
         roles.sort();
-        let plan = NodePlan {
+        let overlays = active.iter().map(|one| one.overlay.name.clone()).collect();
+        let outline = NodeOutline {
             provides: alike.provides.one((), provided(&active, &tree, &pending, &images)),
             name: node.name.clone(),
             arch: node.declared.arch,
-            roles,
-            overlays: active.iter().map(|one| one.overlay.name.clone()).collect(),
-            tree,
+            roles: alike.names.one("roles", roles),
+            overlays: alike.names.one("overlays", overlays),
             places: alike.places.one((), places),
             pending,
             images: alike.images.one((), images),
@@ -207,7 +208,7 @@ impl<'a> Ground<'a> {
             addresses: addresses(node),
             base,
         };
-        (faults.finish(plan), Told { sources, asked, same })
+        (faults.finish(NodePlan { outline: Arc::new(outline), tree }), Told { sources, asked, same })
     }
 
     fn locked(&self, wanted: &Wanted) -> Option<&'a Locked> {

@@ -7,35 +7,30 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::alike::Alike;
-use super::base::{Bases, Knowledge};
+use super::base::Bases;
 use super::findings::Met;
-use super::images::NodeImage;
 use super::keys::{Keys, Proven};
 use super::leak::known::Known;
 use super::node::{Gathering, Ground, Prepared};
+use super::nodes::{Folding, NodePlan, Nodes};
 use super::parallel;
 use super::placements::Placements;
 use super::scopes::Shared;
-use super::settings::Probed;
 use super::sources::PlannedSource;
 use crate::digest::Digest;
-use crate::document::{Placed, nearest};
+use crate::document::nearest;
 use crate::error::{Error, Faults, Place, Result};
-use crate::overlay::declare::{
-    AgreeDeclaration, CheckDeclaration, ClientDeclaration, Provision, SchemaDeclaration, ServerDeclaration,
-};
 use crate::overlay::{self, Home, Overlay, Remembered};
 use crate::pki::{Authority, Seed};
 use crate::profile::lock::{Imported, Parts, Wanted};
-use crate::profile::{Arch, Lock, Profile};
-use crate::tree::{Tree, TreePath};
+use crate::profile::{Lock, Profile};
 
 /// A profile, its overlays, a lock and a seed, resolved.
 pub struct Plan {
     /// The overlays that the profile names, in its order.
     pub overlays: Vec<PlannedOverlay>,
     /// The machines, in the order of the profile.
-    pub nodes: Vec<NodePlan>,
+    pub nodes: Nodes,
     /// Every source that a node wants.
     pub sources: BTreeMap<Wanted, PlannedSource>,
     /// Files for people, which are on no node: name and bytes.
@@ -76,50 +71,9 @@ pub struct PlannedOverlay {
 /// Shows what it is for, and nothing of what is secret.
 impl fmt::Debug for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let nodes: Vec<&str> = self.nodes.iter().map(|node| node.name.as_str()).collect();
+        let nodes: Vec<&str> = self.nodes.outlines().map(|node| node.name.as_str()).collect();
         f.debug_struct("Plan").field("overlays", &self.overlays).field("nodes", &nodes).finish_non_exhaustive()
     }
-}
-
-/// One machine, resolved.
-#[derive(Clone, Debug)]
-pub struct NodePlan {
-    /// Its name.
-    pub name: String,
-    /// Its architecture.
-    pub arch: Arch,
-    /// What it is for, sorted.
-    pub roles: Vec<String>,
-    /// The overlays that are active on it, in the profile's order.
-    pub overlays: Vec<String>,
-    /// Its files.
-    pub tree: Tree,
-    /// Where each of them was declared; a directory that nobody declared is not here.
-    pub places: Arc<BTreeMap<TreePath, Place>>,
-    /// What will come from sources that are not locked yet.
-    pub pending: Vec<Pending>,
-    /// The images that it brings, in the order of their sources' names.
-    pub images: Arc<Vec<NodeImage>>,
-    /// What the base or a registry has, without the images that the node brings.
-    pub provides: Arc<Vec<Provision>>,
-    /// The commands whose programs may be asked what they think of their flags.
-    pub probed: Vec<Probed>,
-    /// The flags that may be given more than once, each behind the name of its program's file.
-    pub repeated: Arc<BTreeSet<(String, String)>>,
-    /// What listens on it.
-    pub servers: Vec<Arc<Placed<ServerDeclaration>>>,
-    /// What on it asks servers.
-    pub clients: Vec<Arc<Placed<ClientDeclaration>>>,
-    /// What must be the same wherever it is said.
-    pub agree: Vec<Arc<Placed<AgreeDeclaration>>>,
-    /// What configurations on it may hold.
-    pub schemas: Arc<Vec<Placed<SchemaDeclaration>>>,
-    /// What its overlays find wrong with it.
-    pub checks: Vec<Arc<Placed<CheckDeclaration>>>,
-    /// Its name as others may call it, and its addresses.
-    pub addresses: Vec<String>,
-    /// What its layers are laid on.
-    pub base: Knowledge,
 }
 
 /// Something of a source that is not locked, and so has no name, size or digest yet.
@@ -160,14 +114,14 @@ impl Plan {
             asked: &mut asked,
             known: &mut known,
         };
-        let nodes = resolve_nodes(&ground, gathering, bases, &mut faults);
+        let nodes = resolve_nodes(&ground, gathering, bases, &mut faults)?;
         if faults.is_empty() {
             check_written(profile, &asked, &mut faults);
         }
         // Without a seed there are no values but only what stands for them.
         if let Some(seed) = seed {
             known.add_seed(seed);
-            known.check(&nodes, &admin, &mut faults);
+            known.check(&nodes, &admin, &mut faults)?;
         }
         // What a fault kept from being asked for is not unused.
         if faults.is_empty() {
@@ -182,7 +136,7 @@ impl Plan {
             fingerprint: seed.map(|seed| keys.imports.fingerprint(seed)).transpose()?.flatten(),
         };
         let (met, unmet, authorities) = (keys.findings.met(), keys.findings.unmet(), keys.current_authorities());
-        let (requests, exports, missing, proven) = (keys.requests, keys.exports, keys.missing, keys.proven);
+        let (requests, exports, missing, proven) = (keys.requests, keys.exports, keys.missing, keys.proven.done());
         faults.finish(Plan {
             overlays,
             nodes,
@@ -229,8 +183,8 @@ fn resolve_nodes<'a>(
     mut gathering: Gathering<'_, '_>,
     bases: &Bases,
     faults: &mut Faults,
-) -> Vec<NodePlan> {
-    let (threads, mut plans) = (parallel::threads(), Vec::new());
+) -> Result<Nodes> {
+    let (threads, mut folding) = (parallel::threads(), Folding::default());
     let nodes: Vec<_> = ground.profile.nodes.iter().enumerate().collect();
     for some in nodes.chunks(AT_ONCE * threads) {
         let prepared =
@@ -245,13 +199,16 @@ fn resolve_nodes<'a>(
         let finished = parallel::map(threads, placed, |one: Result<_>| {
             one.map(|(one, secrets)| (one.name().to_owned(), ground.finish(one, secrets)))
         });
+        let mut plans: Vec<NodePlan> = Vec::with_capacity(finished.len());
         for one in finished {
             let Some((name, (plan, told))) = faults.note(one) else { continue };
             plans.extend(faults.note(plan));
             gathering.take(&name, told, faults);
         }
+        plans.iter().filter(|_| ground.keyed).for_each(|plan| gathering.known.hold(plan));
+        folding.take(plans)?;
     }
-    plans
+    Ok(folding.finish())
 }
 
 /// What a profile sets and no template writes would be lost without a word.

@@ -9,10 +9,11 @@
 //! Only what is in the release is in it: of a source, the members that a chosen machine has. Files of overlays stand in
 //! the machines' manifests; here the overlays are components.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::base::Bases;
-use super::plan::{NodePlan, Plan};
+use super::nodes::{NodeOutline, NodePlan};
+use super::plan::Plan;
 use super::sources::PlannedSource;
 use super::{programs, provenance};
 use crate::bundle::manifest::FROM_SOURCE;
@@ -40,13 +41,13 @@ struct Gathering<'a> {
     inventory: Inventory,
 }
 
-/// What the release of these machines, by their place in the profile, is made of.
+/// What the release of these machines is made of.
 pub fn inventory(
     profile: &Profile,
     lock: &Lock,
     plan: &Plan,
     bases: &Bases,
-    nodes: &[(usize, &NodePlan)],
+    selected: &BTreeSet<&str>,
     store: &Store,
 ) -> Result<Inventory> {
     let cluster = &profile.declared.cluster;
@@ -56,9 +57,9 @@ pub fn inventory(
     let inventory = Inventory::new(release, profile.epoch, tool);
     let mut gathering = Gathering { plan, lock, store, inventory };
     gathering.overlays();
-    for (index, node) in nodes {
-        gathering.node(node)?;
-        gathering.base(bases, *index, node)?;
+    for (number, outline) in plan.nodes.outlines().enumerate().filter(|(_, one)| selected.contains(one.name.as_str())) {
+        gathering.node(&plan.nodes.get(number)?)?;
+        gathering.base(bases, number, outline)?;
     }
     Ok(gathering.inventory)
 }
@@ -106,7 +107,7 @@ impl<'a> Gathering<'a> {
     }
 
     /// What a machine starts from.
-    fn base(&mut self, bases: &Bases, index: usize, node: &NodePlan) -> Result<()> {
+    fn base(&mut self, bases: &Bases, index: usize, node: &NodeOutline) -> Result<()> {
         let Some(base) = bases.nodes.get(index) else { return Ok(()) };
         let machine = self.machine(&node.name);
         for part in base.kernel.iter().chain(&base.system) {

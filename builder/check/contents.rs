@@ -1,4 +1,4 @@
-//! The bytes of the files of a plan, read once whatever the number of machines that have them.
+//! The bytes of the files of machines, read once whatever the number of machines that have them.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -6,7 +6,7 @@ use std::io::Read;
 
 use zeroize::Zeroizing;
 
-use crate::build::Plan;
+use crate::build::NodePlan;
 use crate::digest::Digest;
 use crate::store::Store;
 use crate::tree::{Content, Node, TreePath};
@@ -16,7 +16,7 @@ const LARGEST: u64 = 1 << 20;
 /// So many contents of a path are remembered: machines of a kind have mostly the same, and of kinds there are few.
 const KINDS: usize = 4;
 
-/// The small files of a plan.
+/// The small files of some machines.
 pub struct Contents<'a> {
     store: &'a Store,
     // What comes from sources, as far as somebody asked for it; none if it cannot be read.
@@ -24,20 +24,15 @@ pub struct Contents<'a> {
 }
 
 impl<'a> Contents<'a> {
-    /// Those of a plan; the store has what comes from sources, as far as it was fetched.
-    pub fn of(plan: &Plan, store: &'a Store) -> Contents<'a> {
+    /// Those of these; the store has what comes from sources, as far as it was fetched.
+    pub fn of(nodes: &[NodePlan], store: &'a Store) -> Contents<'a> {
         let mut blobs = BTreeMap::new();
-        for (_, entry) in plan.nodes.iter().flat_map(|node| node.tree.iter()) {
+        for (_, entry) in nodes.iter().flat_map(|node| node.tree.iter()) {
             if let Node::File(Content::Blob { digest, size: ..=LARGEST }) = &entry.node {
                 blobs.entry(*digest).or_default();
             }
         }
         Contents { store, blobs }
-    }
-
-    /// The store.
-    pub fn store(&self) -> &'a Store {
-        self.store
     }
 
     /// The bytes of a small file, if they are here.

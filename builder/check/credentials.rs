@@ -9,7 +9,7 @@ use super::finding::{Finding, Findings};
 use super::kubeconfig::{Kubeconfig, Material};
 use super::rule::{Rule, Severity};
 use super::subject::Machine;
-use crate::build::Proven;
+use crate::build::{NodeOutline, Proven};
 use crate::digest::Digest;
 use crate::document::Placed;
 use crate::error::Place;
@@ -90,18 +90,21 @@ impl<'a> From<&'a Placed<TreePath>> for Named<'a> {
 /// So many files' certificates are kept: those of one machine, and of the authorities that all machines know.
 const SHELVES: usize = 64;
 
+/// So many lists are kept: most are of one machine, or of all.
+const LISTS: usize = 1024;
+
 /// What many machines have the same: the certificates of files, by the SHA-256 of their bytes, and lists of ends.
 #[derive(Default)]
-pub struct Library<'a> {
+pub struct Library {
     // The last ones, and the very last first.
     shelves: VecDeque<Shelf>,
-    lists: BTreeMap<&'a str, Rc<[End]>>,
+    lists: BTreeMap<Box<str>, Rc<[End]>>,
 }
 
 /// What a file has.
 type Shelf = (Digest, Result<Rc<[Certificate]>, String>);
 
-impl<'a> Library<'a> {
+impl Library {
     fn read(&mut self, bytes: &[u8]) -> Shelf {
         let digest = Digest::of(bytes);
         let known = self.shelves.iter().position(|(own, _)| *own == digest).and_then(|at| self.shelves.remove(at));
@@ -112,26 +115,36 @@ impl<'a> Library<'a> {
     }
 
     /// The ends in a list: every machine may have a list of all machines.
-    pub fn ends(&mut self, list: &'a str) -> Rc<[End]> {
-        self.lists.entry(list).or_insert_with(|| ends(list).collect()).clone()
+    pub fn ends(&mut self, list: &str) -> Rc<[End]> {
+        if let Some(known) = self.lists.get(list) {
+            return known.clone();
+        }
+        if self.lists.len() == LISTS {
+            self.lists.clear();
+        }
+        let read: Rc<[End]> = ends(list).collect();
+        self.lists.insert(list.into(), read.clone());
+        read
     }
 }
 
 /// Reads the files of one machine.
 pub struct Reader<'a, 'f> {
-    /// The machine.
-    pub machine: &'a Machine<'a>,
+    /// The machine, with its files.
+    pub machine: &'f Machine<'f>,
+    /// What is known of it beside them.
+    pub outline: &'a NodeOutline,
     /// Whether certificates and keys are what they will be: without a seed, other words stand for them.
     pub real: bool,
     /// What was read before.
-    pub library: &'f mut Library<'a>,
+    pub library: &'f mut Library,
     /// What is known to belong together.
     pub proven: &'f Proven,
     /// What is wrong with them.
     pub findings: &'f mut Findings,
 }
 
-impl<'a> Reader<'a, '_> {
+impl<'a, 'f> Reader<'a, 'f> {
     /// Authorities in a file.
     pub fn papers(&mut self, path: &'a Placed<TreePath>) -> Papers<'a> {
         self.material(&Material::File(path.value.clone()), path.into())
@@ -174,6 +187,7 @@ impl<'a> Reader<'a, '_> {
     fn open<'m>(&self, material: &'m Material, of: Named<'m>) -> (&'m TreePath, Option<&'m [u8]>)
     where
         'a: 'm,
+        'f: 'm,
     {
         match material {
             Material::Inside(bytes) => (of.file, Some(bytes)),

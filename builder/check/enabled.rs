@@ -2,7 +2,7 @@
 
 use super::finding::{Findings, Spot};
 use super::rule::{Rule, Severity};
-use super::subject::{Cluster, Machine};
+use super::subject::{Machine, Whole};
 use super::units::{DIRECTORIES, has_unit};
 use crate::tree::{Node, TreePath};
 
@@ -16,13 +16,11 @@ pub const UNIT_WANTED_BY: Rule = Rule {
 };
 
 /// Looks at the links by which units are enabled: who wants them is there.
-pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
-    for machine in &cluster.machines {
-        for (path, wanted_by) in enabled(machine) {
-            if !wanted_by.contains('%') && !has_unit(machine, wanted_by) {
-                let says = format!("{} is enabled for {wanted_by}, which is nowhere", path.name());
-                findings.add(&UNIT_WANTED_BY, Spot { machine, path, line: None }, says);
-            }
+pub fn check(machine: &Whole<'_>, findings: &mut Findings) {
+    for (path, wanted_by) in enabled(machine) {
+        if !wanted_by.contains('%') && !has_unit(machine, wanted_by) {
+            let says = format!("{} is enabled for {wanted_by}, which is nowhere", path.name());
+            findings.add(&UNIT_WANTED_BY, Spot { machine, path, line: None }, says);
         }
     }
 }

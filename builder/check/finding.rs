@@ -67,6 +67,16 @@ impl Findings {
         known.on.extend(finding.on);
     }
 
+    /// Takes over other findings.
+    pub fn append(&mut self, others: Findings) {
+        others.finish().into_iter().for_each(|finding| self.note(finding));
+    }
+
+    /// Whether nothing was found.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether something is said of a place already.
     pub fn is_told(&self, place: &Place) -> bool {
         self.0.values().any(|finding| finding.place.as_ref() == Some(place))

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use super::finding::{Finding, Findings};
 use super::rule::{Rule, Severity};
 use super::subject::{Cluster, Machine, Programs};
-use crate::build::Probed;
+use crate::build::{NodeOutline, Probed};
 use crate::digest::Digest;
 use crate::disk;
 use crate::document::Placed;
@@ -79,16 +79,27 @@ struct Asked {
 }
 
 /// A command of a machine.
-type Use<'a> = (&'a Machine<'a>, &'a Probed);
+type Use<'a> = (&'a NodeOutline, &'a Probed);
 
-/// Asks every program of the bundle that an overlay says how to ask, if it was fetched.
-pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
-    if cluster.programs == Programs::Leave {
-        return;
+/// Every program of the bundles that an overlay says how to ask, and who gives it which flags.
+pub struct Flags<'a> {
+    cluster: Cluster<'a>,
+    uses: BTreeMap<Asked, Vec<Use<'a>>>,
+}
+
+impl<'a> Flags<'a> {
+    /// None yet.
+    pub fn new(cluster: Cluster<'a>) -> Flags<'a> {
+        Flags { cluster, uses: BTreeMap::new() }
     }
-    let mut uses: BTreeMap<Asked, Vec<Use<'_>>> = BTreeMap::new();
-    for machine in &cluster.machines {
-        for command in &machine.plan.probed {
+
+    /// Takes up what a machine has.
+    pub fn hear(&mut self, machine: &Machine<'_>) -> Result<()> {
+        if self.cluster.programs == Programs::Leave {
+            return Ok(());
+        }
+        let outline = self.cluster.plan().nodes.outline(machine.at)?;
+        for command in &outline.probed {
             for pin in programs(machine, &command.program) {
                 let question = Question {
                     prefix: command.how.prefix.clone(),
@@ -98,14 +109,19 @@ pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
                     flags: Vec::new(),
                 };
                 let asked = Asked { pin, name: command.program.clone(), question };
-                uses.entry(asked).or_default().push((machine, command));
+                self.uses.entry(asked).or_default().push((outline, command));
             }
         }
+        Ok(())
     }
-    for (asked, uses) in uses {
-        // What is not fetched yet says nothing.
-        if cluster.store.has(&asked.pin.digest, asked.pin.size).unwrap_or_default() {
-            judge(cluster, &asked, &uses, findings);
+
+    /// Asks each program, if it was fetched.
+    pub fn judge(self, findings: &mut Findings) {
+        for (asked, uses) in &self.uses {
+            // What is not fetched yet says nothing.
+            if self.cluster.store.has(&asked.pin.digest, asked.pin.size).unwrap_or_default() {
+                judge(&self.cluster, asked, uses, findings);
+            }
         }
     }
 }
@@ -227,7 +243,7 @@ fn tell(asked: &Asked, told: &Told, uses: &[Use<'_>], findings: &mut Findings) {
         for one in command.flags.iter().filter(|one| is_meant(one)) {
             let mut finding = Finding::of(rule, says.clone());
             finding.place = Some(one.place.clone());
-            finding.on.insert(machine.name.to_owned());
+            finding.on.insert(machine.name.clone());
             findings.note(finding);
         }
     }
@@ -235,6 +251,6 @@ fn tell(asked: &Asked, told: &Told, uses: &[Use<'_>], findings: &mut Findings) {
 
 fn not_asked(uses: &[Use<'_>], says: &str, findings: &mut Findings) {
     let mut finding = Finding::of(&FLAGS_NOT_ASKED, says.to_owned());
-    finding.on.extend(uses.iter().map(|(machine, _)| machine.name.to_owned()));
+    finding.on.extend(uses.iter().map(|(machine, _)| machine.name.clone()));
     findings.note(finding);
 }

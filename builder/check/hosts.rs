@@ -7,7 +7,8 @@ use std::rc::Rc;
 use super::ends::{End, ends};
 use super::finding::{Findings, Spot};
 use super::rule::{Rule, Severity};
-use super::subject::Cluster;
+use super::subject::{Batch, Machine};
+use crate::digest::Digest;
 use crate::tree::TreePath;
 
 /// Where a machine looks first (hosts(5)), and who it asks then (resolv.conf(5)).
@@ -24,8 +25,8 @@ pub const NAME_UNKNOWN: Rule = Rule {
 };
 
 /// Looks at the machines whose /etc/hosts the bundle has: what others know is not known here.
-pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
-    let declared = &cluster.profile.declared;
+pub fn check(batch: &Batch<'_>, findings: &mut Findings) {
+    let declared = &batch.cluster.profile.declared;
     let (Ok(path), Ok(resolvers)) = (TreePath::from_relative(HOSTS), TreePath::from_relative(RESOLVERS)) else {
         return;
     };
@@ -35,27 +36,46 @@ pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
     let endpoint = declared.cluster.endpoint.as_ref().and_then(|end| End::parse(&format!("https://{end}")));
     // Every machine may ask the same list of all machines.
     let (mut names, mut known): (BTreeMap<&str, BTreeSet<String>>, _) = (BTreeMap::new(), Known::default());
-    for url in cluster.machines.iter().flat_map(|machine| &machine.plan.clients).flat_map(|client| &client.urls) {
+    for url in batch.machines.iter().flat_map(|machine| &machine.plan.clients).flat_map(|client| &client.urls) {
         let hosts = || ends(url).filter(|end| end.address().is_none()).map(|end| end.host).collect();
         names.entry(&url.value).or_insert_with(hosts);
     }
-    for machine in &cluster.machines {
+    for machine in &batch.machines {
         let asks = machine.text(&resolvers).is_some_and(|text| text.contains("nameserver"));
-        let Some(text) = machine.text(&path).filter(|_| !asks) else { continue };
+        let Some(list) = List::of(machine, &path).filter(|_| !asks) else { continue };
         let mut asked: BTreeSet<&String> = endpoint.iter().map(|end| &end.host).collect();
         for url in machine.plan.clients.iter().flat_map(|client| &client.urls) {
             asked.extend(names.get(url.value.as_str()).into_iter().flatten());
         }
-        for name in asked.into_iter().filter(|name| !known.has(name, text)) {
+        for name in asked.into_iter().filter(|name| !known.has(name, &list)) {
             let says = format!("{path} lacks {name}, by which the machine asks a server");
             findings.add(&NAME_UNKNOWN, Spot { machine, path: &path, line: None }, says);
         }
     }
 }
 
-/// What lists say of names: many machines have one list in memory, and ask for the same names.
+/// A list of hosts, and the SHA-256 of its bytes.
+#[derive(Clone, Copy)]
+pub struct List<'a> {
+    /// By which it is known.
+    pub digest: Digest,
+    /// What it says.
+    pub text: &'a str,
+}
+
+impl<'a> List<'a> {
+    /// That of a machine, if the bundle has it.
+    pub fn of(machine: &Machine<'a>, path: &TreePath) -> Option<List<'a>> {
+        Some(List { digest: machine.digest(path)?, text: machine.text(path)? })
+    }
+}
+
+/// What lists say of names: many machines have one list, and ask for the same names.
 #[derive(Default)]
-pub struct Known(BTreeMap<(*const u8, String), Listed>);
+pub struct Known(BTreeMap<(Digest, String), Listed>);
+
+/// So many names are remembered.
+const NAMES: usize = 16384;
 
 /// What a list says of a name: whether it has it at all (an address with a zone is none that is compared), and its addresses.
 #[derive(Clone)]
@@ -65,21 +85,24 @@ struct Listed {
 }
 
 impl Known {
-    /// The addresses of a name in a list, which stays in memory as long as this.
-    pub fn addresses(&mut self, name: &str, list: &str) -> Rc<[IpAddr]> {
+    /// The addresses of a name in a list.
+    pub fn addresses(&mut self, name: &str, list: &List<'_>) -> Rc<[IpAddr]> {
         self.listed(name, list).addresses
     }
 
-    fn listed(&mut self, name: &str, list: &str) -> Listed {
+    fn listed(&mut self, name: &str, list: &List<'_>) -> Listed {
         let find = || {
-            let found = addresses_of(name, list);
+            let found = addresses_of(name, list.text);
             let addresses = found.iter().filter_map(|text| text.parse().ok()).collect();
             Listed { is_there: !found.is_empty(), addresses }
         };
-        self.0.entry((list.as_ptr(), name.to_owned())).or_insert_with(find).clone()
+        if self.0.len() == NAMES {
+            self.0.clear();
+        }
+        self.0.entry((list.digest, name.to_owned())).or_insert_with(find).clone()
     }
 
-    fn has(&mut self, name: &str, list: &str) -> bool {
+    fn has(&mut self, name: &str, list: &List<'_>) -> bool {
         name == "localhost" || name.parse::<IpAddr>().is_ok() || self.listed(name, list).is_there
     }
 }
@@ -109,13 +132,18 @@ mod tests {
 
     #[test]
     fn names_of_a_list() {
-        let is_known = |name: &str, list: &str| Known::default().has(name, list);
+        fn list(text: &str) -> List<'_> {
+            List { digest: Digest::of(text.as_bytes()), text }
+        }
+        let is_known = |name: &str, text: &str| Known::default().has(name, &list(text));
         let known = "127.0.0.1 localhost\n# 10.0.0.1 a\n10.0.0.2\tB b.example.org # c\n::1 b\n";
         assert_eq!(addresses_of("b", known), ["10.0.0.2", "::1"]);
         assert_eq!(addresses_of("b", &known.to_lowercase()), ["10.0.0.2", "::1"]);
         assert!(is_known("B", known) && is_known("fd00::1", known) && is_known("b.example.org", known));
         assert!(is_known("B.EXAMPLE.org", &known.to_lowercase()) && !is_known("example", &known.to_lowercase()));
-        assert!(is_known("z", "fe80::1%eth0 z\n") && Known::default().addresses("z", "fe80::1%eth0 z\n").is_empty());
+        assert!(
+            is_known("z", "fe80::1%eth0 z\n") && Known::default().addresses("z", &list("fe80::1%eth0 z\n")).is_empty()
+        );
         assert!(!is_known("a", known) && !is_known("c", known) && !is_known("example", known));
     }
 }

@@ -1,7 +1,7 @@
 //! Checks of a finished plan: what would fail on the machine is found on the desk.
 //!
 //! ```text
-//! Plan --> Cluster --> each check --> Findings --> Outcome: what is accepted, what is not --> a page, JSON, SARIF
+//! Plan --> Cluster, some machines at a time --> each check --> Findings --> Outcome: what is accepted, what is not --> a page, JSON, SARIF
 //! ```
 //!
 //! A check knows formats and rules that hold everywhere: units, links, programs, certificates. What a component's flags and
@@ -10,6 +10,7 @@
 mod activation;
 mod agree;
 mod blame;
+mod compared;
 mod contents;
 mod credentials;
 mod declared;
@@ -61,8 +62,8 @@ pub use rule::{Rule, Severity};
 use finding::Findings;
 pub use subject::Programs;
 
-use contents::Contents;
-use subject::{Before, Cluster, Whole};
+use compared::Compared;
+use subject::{Batch, Before, Cluster, Whole};
 
 use crate::build::Plan;
 use crate::error::{Error, Faults, Result};
@@ -83,28 +84,25 @@ const CHECKS: &[Check] = &[
         ],
         run: Run::Machine(units::check),
     },
-    Check { rules: &[enabled::UNIT_WANTED_BY], run: Run::Cluster(enabled::check) },
+    Check { rules: &[enabled::UNIT_WANTED_BY], run: Run::Machine(enabled::check) },
     Check { rules: &[activation::UNIT_ACTIVATED], run: Run::Machine(activation::check) },
     Check { rules: &[twice::FLAG_TWICE], run: Run::Machine(twice::check) },
-    Check { rules: programs::RULES, run: Run::Cluster(programs::check) },
+    Check { rules: programs::RULES, run: Run::Batch(programs::check) },
     Check { rules: &[scripts::SCRIPT_INTERPRETER], run: Run::Machine(scripts::check) },
-    Check { rules: &[mounts::MOUNT_HIDES], run: Run::Cluster(mounts::check) },
+    Check { rules: &[mounts::MOUNT_HIDES], run: Run::Machine(mounts::check) },
     Check { rules: &[ports::PORT_TWICE], run: Run::Machine(ports::check) },
     Check { rules: paths::RULES, run: Run::Machine(paths::check) },
     Check { rules: users::RULES, run: Run::Machine(users::check) },
     Check { rules: documents::RULES, run: Run::Machine(documents::check) },
     Check { rules: ranges::RULES, run: Run::Cluster(ranges::check) },
-    Check { rules: &[hosts::NAME_UNKNOWN], run: Run::Cluster(hosts::check) },
+    Check { rules: &[hosts::NAME_UNKNOWN], run: Run::Batch(hosts::check) },
     Check { rules: hygiene::RULES, run: Run::Machine(hygiene::check) },
-    Check { rules: &[], run: Run::Cluster(declared::check) },
-    Check { rules: trust::RULES, run: Run::Cluster(trust::check) },
+    Check { rules: &[], run: Run::Machine(declared::check) },
     Check { rules: validity::RULES, run: Run::Machine(validity::check) },
     Check { rules: &[], run: Run::Cluster(validity::of_people) },
-    // After those before it: what they tell of a place is not told once more. What follows comes of running programs, which not
-    // every host can, and may not change what is told of the rest.
-    Check { rules: &[], run: Run::Cluster(agree::check) },
-    Check { rules: flags::RULES, run: Run::Cluster(flags::check) },
-    Check { rules: &[validators::VALIDATOR_NOT_RUN], run: Run::Cluster(validators::check) },
+    Check { rules: trust::RULES, run: Run::Compared },
+    Check { rules: flags::RULES, run: Run::Compared },
+    Check { rules: &[validators::VALIDATOR_NOT_RUN], run: Run::Compared },
 ];
 
 struct Check {
@@ -116,8 +114,12 @@ struct Check {
 enum Run {
     /// The files of one machine.
     Machine(fn(&Whole<'_>, &mut Findings)),
-    /// All machines, after each was looked at by itself.
+    /// The files of some machines, which are mostly the same.
+    Batch(fn(&Batch<'_>, &mut Findings)),
+    /// What holds for all machines.
     Cluster(fn(&Cluster<'_>, &mut Findings)),
+    /// What machines say of each other or together: see [`Compared`].
+    Compared,
 }
 
 /// All rules, by their names.
@@ -139,25 +141,42 @@ pub struct Outcome {
 }
 
 /// Checks a plan. The store has what comes from sources, as far as it was fetched.
-pub fn examine(plan: &Plan, profile: &Profile, store: &Store, programs: Programs) -> Outcome {
-    let contents = Contents::of(plan, store);
-    let cluster = Cluster::new(plan, profile, &contents, programs);
-    let mut findings = Findings::default();
-    let mut before = Before::default();
-    for machine in &cluster.machines {
-        let whole = Whole::of(machine, cluster.epoch(), &mut before);
-        for check in CHECKS {
-            if let Run::Machine(run) = check.run {
-                run(&whole, &mut findings);
-            }
-        }
-    }
-    drop(before);
+pub fn examine(plan: &Plan, profile: &Profile, store: &Store, programs: Programs) -> Result<Outcome> {
+    let cluster = Cluster::new(plan, profile, store, programs);
+    let (mut findings, mut compared) = (Findings::default(), Compared::new(cluster));
+    cluster.each(&mut |batch| {
+        alone(batch, &mut findings);
+        batch.machines.iter().try_for_each(|machine| compared.hear(machine, &mut findings))
+    })?;
     for check in CHECKS {
         if let Run::Cluster(run) = check.run {
             run(&cluster, &mut findings);
         }
     }
+    compared.judge(&mut findings)?;
+    Ok(outcome(&cluster, findings))
+}
+
+/// Looks at machines as far as they say nothing of others.
+fn alone(batch: &Batch<'_>, findings: &mut Findings) {
+    let mut before = Before::default();
+    for machine in &batch.machines {
+        let whole = Whole::of(machine, batch.cluster.epoch(), &mut before);
+        for check in CHECKS {
+            if let Run::Machine(run) = check.run {
+                run(&whole, findings);
+            }
+        }
+    }
+    for check in CHECKS {
+        if let Run::Batch(run) = check.run {
+            run(batch, findings);
+        }
+    }
+}
+
+fn outcome(cluster: &Cluster<'_>, findings: Findings) -> Outcome {
+    let (plan, profile) = (cluster.plan(), cluster.profile);
     let mut outcome = Outcome::default();
     for finding in findings.finish() {
         match profile.declared.accept.iter().find(|accept| accept.finding == finding.id) {
@@ -169,7 +188,7 @@ pub fn examine(plan: &Plan, profile: &Profile, store: &Store, programs: Programs
     let found = plan.met.iter().filter_map(|met| Some((Finding::from(met), reason(&met.id)?.reason.clone())));
     outcome.accepted.extend(found);
     let met = |id: &String| outcome.accepted.iter().any(|(finding, _)| finding.id == *id);
-    let unmet = plan.unmet.iter().filter(|(id, _)| !met(id) && !is_of_programs(&cluster, id)).map(|(id, place)| {
+    let unmet = plan.unmet.iter().filter(|(id, _)| !met(id) && !is_of_programs(plan, id)).map(|(id, place)| {
         let error = Error::usage(format!("the finding `{id}` is accepted, and there is none"));
         error.advise("take it out of [[accept]]").at(place)
     });
@@ -179,8 +198,8 @@ pub fn examine(plan: &Plan, profile: &Profile, store: &Store, programs: Programs
 
 /// Whether a finding comes of running programs, which not every host can and not everybody wants: that it is not there says
 /// nothing.
-fn is_of_programs(cluster: &Cluster<'_>, id: &str) -> bool {
-    let mut declared = cluster.machines.iter().flat_map(|machine| &machine.plan.checks);
+fn is_of_programs(plan: &Plan, id: &str) -> bool {
+    let mut declared = plan.nodes.outlines().flat_map(|node| &node.checks);
     flags::RULES.iter().chain([&validators::VALIDATOR_NOT_RUN]).any(|rule| rule.id == id)
         || declared.any(|check| check.id == id && !check.run.is_empty())
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::finding::{Findings, Spot};
 use super::rule::{Rule, Severity};
-use super::subject::{Cluster, Found, Machine};
+use super::subject::{Batch, Found, Machine};
 use crate::build::base::Knowledge;
 use crate::build::programs;
 use crate::program::Program;
@@ -43,11 +43,11 @@ pub const PROGRAM_LIBRARY: Rule = Rule {
 pub const RULES: &[Rule] = &[PROGRAM_FOREIGN, PROGRAM_LOADER, PROGRAM_LIBRARY];
 
 /// Looks at every program of the bundle that is in the store.
-pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
+pub fn check(batch: &Batch<'_>, findings: &mut Findings) {
     // The bytes of machines are mostly the same.
-    let distinct = cluster.machines.iter().flat_map(pinned).map(|(_, pin)| pin).collect();
-    let known = programs::look_all(cluster.store, &distinct);
-    for machine in &cluster.machines {
+    let distinct = batch.machines.iter().flat_map(pinned).map(|(_, pin)| pin).collect();
+    let known = programs::look_all(batch.cluster.store, &distinct);
+    for machine in &batch.machines {
         for (path, pin) in pinned(machine) {
             if let Some(program) = known.get(&pin) {
                 look(program, Spot { machine, path, line: None }, findings);

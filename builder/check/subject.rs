@@ -12,7 +12,7 @@ use crate::build::base::{Knowledge, Thing};
 use crate::build::{NodePlan, Plan, programs};
 use crate::digest::Digest;
 use crate::epoch::Epoch;
-use crate::error::Place;
+use crate::error::{Place, Result};
 use crate::overlay::units::template;
 use crate::pki::Certificate;
 use crate::profile::Profile;
@@ -24,9 +24,8 @@ use crate::tree::{Content, Entry, Node, Secrecy, TreePath};
 const MOST_LINKS: usize = 40;
 
 /// A cluster.
+#[derive(Clone, Copy)]
 pub struct Cluster<'a> {
-    /// Its machines.
-    pub machines: Vec<Machine<'a>>,
     /// Whether its certificates and keys are there: without a seed they are empty.
     pub keyed: bool,
     /// What was asked.
@@ -37,6 +36,17 @@ pub struct Cluster<'a> {
     /// What comes from sources, as far as it was fetched.
     pub store: &'a Store,
 }
+
+/// Some machines of a cluster, with their files.
+pub struct Batch<'a> {
+    /// The cluster.
+    pub cluster: Cluster<'a>,
+    /// The machines.
+    pub machines: Vec<Machine<'a>>,
+}
+
+/// So many machines are looked at together: what they have alike is read once for them.
+const BATCH: usize = 256;
 
 /// What may be done with programs of the bundles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +59,8 @@ pub enum Programs {
 
 /// A machine.
 pub struct Machine<'a> {
+    /// Its number in the profile.
+    pub at: usize,
     /// Its name.
     pub name: &'a str,
     /// Everything that is known of it.
@@ -136,10 +148,21 @@ pub enum Found<'a> {
 }
 
 impl<'a> Cluster<'a> {
-    /// The machines of a plan, with the contents of their files.
-    pub fn new(plan: &'a Plan, profile: &'a Profile, contents: &'a Contents<'a>, programs: Programs) -> Cluster<'a> {
-        let machines = plan.nodes.iter().map(|node| Machine::new(node, contents)).collect();
-        Cluster { machines, keyed: plan.keyed, profile, plan, programs, store: contents.store() }
+    /// That of a plan; the store has what comes from sources, as far as it was fetched.
+    pub fn new(plan: &'a Plan, profile: &'a Profile, store: &'a Store, programs: Programs) -> Cluster<'a> {
+        Cluster { keyed: plan.keyed, profile, plan, programs, store }
+    }
+
+    /// Looks at all machines, some at a time, in their order.
+    pub fn each(self, look: &mut dyn FnMut(&Batch<'_>) -> Result<()>) -> Result<()> {
+        let count = self.plan.nodes.len();
+        for start in (0..count).step_by(BATCH) {
+            let nodes = self.plan.nodes.some(start..count.min(start + BATCH))?;
+            let contents = Contents::of(&nodes, self.store);
+            let machines = (start..).zip(&nodes).map(|(at, node)| Machine::new(at, node, &contents)).collect();
+            look(&Batch { cluster: self, machines })?;
+        }
+        Ok(())
     }
 
     /// The plan.
@@ -165,9 +188,9 @@ impl<'a> Cluster<'a> {
 }
 
 impl<'a> Machine<'a> {
-    fn new(plan: &'a NodePlan, contents: &'a Contents<'a>) -> Machine<'a> {
+    fn new(at: usize, plan: &'a NodePlan, contents: &'a Contents<'a>) -> Machine<'a> {
         let provided = plan.provides.iter().flat_map(|provision| &provision.paths).map(TreePath::as_str).collect();
-        Machine { name: &plan.name, plan, contents, provided }
+        Machine { at, name: &plan.name, plan, contents, provided }
     }
 
     /// Where a file was declared.
@@ -179,6 +202,14 @@ impl<'a> Machine<'a> {
     pub fn bytes(&self, path: &TreePath) -> Option<&'a [u8]> {
         let Found::Bundle(_, Entry { node: Node::File(content), .. }) = self.find(path) else { return None };
         self.contents.bytes(content)
+    }
+
+    /// The SHA-256 of a file of the bundle, if it is one; a link is followed.
+    pub fn digest(&self, path: &TreePath) -> Option<Digest> {
+        match self.find(path) {
+            Found::Bundle(_, Entry { node: Node::File(content), .. }) => Some(content.digest()),
+            _ => None,
+        }
     }
 
     /// The text of a public file of the bundle, if it is one. Of a secret file nothing is read: what is told of a

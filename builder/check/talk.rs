@@ -4,17 +4,20 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::credentials::{Library, Named, Papers, Reader, Trust};
 use super::ends::{End, ends};
 use super::finding::Findings;
-use super::hosts;
+use super::hosts::{self, List};
 use super::kubeconfig::Kubeconfig;
 use super::subject::{Cluster, Machine};
+use crate::build::{NodeOutline, Nodes};
+use crate::digest::Digest;
 use crate::document::Placed;
-use crate::error::Place;
+use crate::error::{Place, Result};
 use crate::overlay::declare::{ClientDeclaration, ServerDeclaration};
 use crate::tree::TreePath;
 
@@ -25,26 +28,31 @@ const MOST_PASSES: usize = 4;
 
 /// A server on its machine.
 pub struct Server<'a> {
-    /// The machine, among those of the cluster.
+    /// The machine's number.
     pub at: usize,
     /// The machine.
-    pub machine: &'a Machine<'a>,
+    pub machine: &'a NodeOutline,
     /// What it is.
     pub declared: &'a Placed<ServerDeclaration>,
-    /// Where it listens.
-    pub listens: Vec<End>,
     /// What it shows.
     pub certificate: Option<Papers<'a>>,
     /// By which authorities it knows clients.
     pub clients: Option<Papers<'a>>,
 }
 
+impl Server<'_> {
+    /// Where it listens.
+    pub fn listens(&self) -> impl Iterator<Item = End> {
+        self.declared.listen.iter().flat_map(|list| ends(list))
+    }
+}
+
 /// A client on its machine.
 pub struct Client<'a> {
-    /// The machine, among those of the cluster.
+    /// The machine's number.
     pub at: usize,
     /// The machine.
-    pub machine: &'a Machine<'a>,
+    pub machine: &'a NodeOutline,
     /// What it is.
     pub declared: &'a Placed<ClientDeclaration>,
     /// Whom it asks, and where that is said.
@@ -89,57 +97,91 @@ pub struct Talk<'a> {
     pub servers: Vec<Server<'a>>,
     // The clients by which servers pass connections on.
     passing: Vec<Client<'a>>,
-    cluster: &'a Cluster<'a>,
-    // The servers of each machine, and those clients.
-    by_machine: Vec<(Vec<usize>, Vec<usize>)>,
+    cluster: Cluster<'a>,
+    // The servers of each machine, and those clients: where among the others they are.
+    by_machine: Vec<(Range<usize>, Range<usize>)>,
     by_name: BTreeMap<&'a str, Servers>,
-    // The machines that have an address or name.
-    having: BTreeMap<String, BTreeSet<usize>>,
-    // What machines' own files say of names.
+    having: Having,
+    // The list of hosts of each machine, and what those say of names.
+    own_lists: Vec<Option<Digest>>,
+    lists: BTreeMap<Digest, Rc<str>>,
     hosts: RefCell<hosts::Known>,
-    known: RefCell<BTreeMap<Asked<'a>, Led>>,
+    known: RefCell<BTreeMap<Asked, Led>>,
 }
 
 /// A server's name, the name and addresses by which it is asked, and the port.
-type Asked<'a> = (&'a str, String, Vec<IpAddr>, u16);
+type Asked = (String, String, Vec<IpAddr>, u16);
+
+/// So many answers are remembered: the same is asked on machine after machine.
+const ANSWERS: usize = 4096;
 
 impl<'a> Talk<'a> {
-    /// The servers of a cluster; what is wrong with their files is found.
-    pub fn of(cluster: &'a Cluster<'a>, library: &mut Library<'a>, findings: &mut Findings) -> Talk<'a> {
-        let (mut servers, mut passing) = (Vec::new(), Vec::new());
-        for (at, machine) in cluster.machines.iter().enumerate() {
-            let mut reader = reader(cluster, at, library, findings);
-            servers.extend(machine.plan.servers.iter().map(|declared| server(at, declared, &mut reader)));
-            let passes = |client: &&Arc<Placed<ClientDeclaration>>| {
-                machine.plan.servers.iter().any(|server| passes_by(server, client))
-            };
-            passing.extend(machine.plan.clients.iter().filter(passes).filter_map(|one| client(at, one, &mut reader)));
+    /// Nobody yet.
+    pub fn new(cluster: Cluster<'a>) -> Talk<'a> {
+        Talk {
+            servers: Vec::with_capacity(cluster.plan().nodes.outlines().map(|node| node.servers.len()).sum()),
+            passing: Vec::new(),
+            cluster,
+            by_machine: Vec::new(),
+            by_name: BTreeMap::new(),
+            having: Having::of(&cluster.plan().nodes),
+            own_lists: Vec::new(),
+            lists: BTreeMap::new(),
+            hosts: RefCell::default(),
+            known: RefCell::default(),
         }
-        let mut by_machine = vec![(Vec::new(), Vec::new()); cluster.machines.len()];
-        let mut by_name: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
-        for (index, server) in servers.iter().enumerate() {
-            by_machine[server.at].0.push(index);
-            by_name.entry(&server.declared.name).or_default().insert(index);
+    }
+
+    /// Takes up the servers of the machine that comes next; what is wrong with their files is found.
+    pub fn hear(&mut self, machine: &Machine<'_>, library: &mut Library, findings: &mut Findings) -> Result<()> {
+        let (servers, passing) = (self.servers.len(), self.passing.len());
+        let mut reader = self.reader(machine, library, findings)?;
+        let outline = reader.outline;
+        let made: Vec<_> = outline.servers.iter().map(|declared| server(declared, &mut reader)).collect();
+        let passes =
+            |client: &&Arc<Placed<ClientDeclaration>>| outline.servers.iter().any(|server| passes_by(server, client));
+        let clients: Vec<_> =
+            outline.clients.iter().filter(passes).filter_map(|one| client(one, &mut reader)).collect();
+        for (index, server) in (servers..).zip(&made) {
+            Rc::make_mut(self.by_name.entry(&server.declared.name).or_default()).insert(index);
         }
-        for (index, client) in passing.iter().enumerate() {
-            let client: &Client<'_> = client;
-            by_machine[client.at].1.push(index);
-        }
-        let by_name = by_name.into_iter().map(|(name, servers)| (name, Rc::new(servers))).collect();
-        let (hosts, known) = (RefCell::default(), RefCell::default());
-        Talk { servers, passing, cluster, by_machine, by_name, having: having(cluster), hosts, known }
+        self.servers.extend(made);
+        self.passing.extend(clients);
+        self.by_machine.push((servers..self.servers.len(), passing..self.passing.len()));
+        let path: TreePath = HOSTS.parse()?;
+        let list = List::of(machine, &path);
+        self.own_lists.push(list.map(|list| list.digest));
+        list.map(|list| self.lists.entry(list.digest).or_insert_with(|| list.text.into()));
+        Ok(())
     }
 
     /// The clients of a machine; what is wrong with their files is found.
-    pub fn clients(&self, at: usize, library: &mut Library<'a>, findings: &mut Findings) -> Vec<Client<'a>> {
-        let mut reader = reader(self.cluster, at, library, findings);
-        let declared = self.cluster.machines[at].plan.clients.iter();
-        declared.filter_map(|declared| client(at, declared, &mut reader)).collect()
+    pub fn clients(
+        &self,
+        machine: &Machine<'_>,
+        library: &mut Library,
+        findings: &mut Findings,
+    ) -> Result<Vec<Client<'a>>> {
+        let mut reader = self.reader(machine, library, findings)?;
+        Ok(reader.outline.clients.iter().filter_map(|declared| client(declared, &mut reader)).collect())
+    }
+
+    fn reader<'f>(
+        &self,
+        machine: &'f Machine<'f>,
+        library: &'f mut Library,
+        findings: &'f mut Findings,
+    ) -> Result<Reader<'a, 'f>>
+    where
+        'a: 'f,
+    {
+        let (plan, real) = (self.cluster.plan(), self.cluster.has_keys());
+        Ok(Reader { machine, outline: plan.nodes.outline(machine.at)?, real, library, proven: &plan.proven, findings })
     }
 
     /// Whom a client asks who says no address: the server on its machine, or else all of them.
     pub fn nearest(&self, client: &Client<'a>) -> Servers {
-        let there = self.by_machine[client.at].0.iter().copied();
+        let there = self.by_machine[client.at].0.clone();
         let own = there.filter(|index| self.servers[*index].declared.name == client.declared.server.value);
         let own: BTreeSet<usize> = own.collect();
         if own.is_empty() { self.named(&client.declared.server) } else { Rc::new(own) }
@@ -147,8 +189,9 @@ impl<'a> Talk<'a> {
 
     /// The clients of a server's machine that it passes connections on by.
     pub fn passing(&self, server: &Server<'a>) -> impl Iterator<Item = &Client<'a>> {
-        let there = self.by_machine[server.at].1.iter().map(|index| &self.passing[*index]);
-        there.filter(move |client| passes_by(server.declared, client.declared))
+        self.passing[self.by_machine[server.at].1.clone()]
+            .iter()
+            .filter(move |client| passes_by(server.declared, client.declared))
     }
 
     /// Whether it is what a server passes connections on by.
@@ -158,7 +201,7 @@ impl<'a> Talk<'a> {
 
     /// The servers of a machine.
     pub fn on_machine(&self, at: usize) -> impl Iterator<Item = &Server<'a>> {
-        self.by_machine[at].0.iter().map(|index| &self.servers[*index])
+        self.servers[self.by_machine[at].0.clone()].iter()
     }
 
     /// All servers of a name.
@@ -181,24 +224,29 @@ impl<'a> Talk<'a> {
         reached.flat_map(|servers| servers.iter().copied().collect::<Vec<_>>()).collect()
     }
 
-    fn follow(&self, from: usize, name: &'a str, end: &End, depth: usize) -> Led {
+    fn follow(&self, from: usize, name: &str, end: &End, depth: usize) -> Led {
         // A server that nobody speaks of is somebody else's.
         let Some(all) = self.by_name.get(name).filter(|_| depth <= MOST_PASSES) else { return Led::Outside };
         let addresses = self.resolve(from, &end.host);
         if addresses.iter().any(|address| address.is_loopback()) {
             return self.on(BTreeSet::from([from]), name, end, &addresses, depth);
         }
-        let asked = (name, end.host.clone(), addresses.clone(), end.port);
+        let asked = (name.to_owned(), end.host.clone(), addresses.clone(), end.port);
         if let Some(known) = self.known.borrow().get(&asked) {
             return known.clone();
         }
         let names = addresses.iter().map(ToString::to_string).chain([end.host.clone()]);
-        let machines: BTreeSet<usize> = names.filter_map(|name| self.having.get(&name)).flatten().copied().collect();
+        let mut machines = BTreeSet::new();
+        names.for_each(|name| machines.extend(self.having.get(&name)));
         let led = match machines.is_empty() {
             true => Led::Behind(all.clone()),
             false => self.on(machines, name, end, &addresses, depth),
         };
-        self.known.borrow_mut().insert(asked, led.clone());
+        let mut known = self.known.borrow_mut();
+        if known.len() == ANSWERS {
+            known.clear();
+        }
+        known.insert(asked, led.clone());
         led
     }
 
@@ -206,16 +254,16 @@ impl<'a> Talk<'a> {
     fn on(&self, machines: BTreeSet<usize>, name: &str, end: &End, addresses: &[IpAddr], depth: usize) -> Led {
         let mut found = BTreeSet::new();
         for machine in machines {
-            let own = &self.cluster.machines[machine].plan.addresses;
             let listens = |server: &Server<'_>| {
-                server.listens.iter().any(|listen| {
+                let own = &server.machine.addresses;
+                server.listens().any(|listen| {
                     let is_named = listen.address().is_none() && own.contains(&listen.host);
                     let by_name = addresses.is_empty() && own.contains(&listen.host);
                     listen.port == end.port && (listen.answers(&end.host, addresses) || is_named || by_name)
                 })
             };
             let there: Vec<usize> =
-                self.by_machine[machine].0.iter().copied().filter(|index| listens(&self.servers[*index])).collect();
+                self.by_machine[machine].0.clone().filter(|index| listens(&self.servers[*index])).collect();
             let direct = there.iter().copied().filter(|index| self.servers[*index].declared.name == name);
             let middles = there.iter().map(|index| &self.servers[*index]);
             let mut middles = middles.filter(|server| server.declared.passes_to.as_deref() == Some(name)).peekable();
@@ -234,8 +282,8 @@ impl<'a> Talk<'a> {
         if let Ok(address) = host.parse() {
             return vec![address];
         }
-        let text = HOSTS.parse().ok().and_then(|path: TreePath| self.cluster.machines[machine].text(&path));
-        let listed = self.hosts.borrow_mut().addresses(host, text.unwrap_or_default());
+        let list = self.own_lists[machine].and_then(|digest| Some(List { digest, text: self.lists.get(&digest)? }));
+        let listed = list.map(|list| self.hosts.borrow_mut().addresses(host, &list)).unwrap_or_default();
         match listed.is_empty() && host == "localhost" {
             true => ["127.0.0.1", "::1"].iter().filter_map(|text| text.parse().ok()).collect(),
             false => listed.to_vec(),
@@ -248,25 +296,14 @@ fn passes_by(server: &ServerDeclaration, client: &ClientDeclaration) -> bool {
     server.name == client.name && server.passes_to.as_deref() == Some(client.server.as_str())
 }
 
-fn reader<'a, 'f>(
-    cluster: &'a Cluster<'a>,
-    at: usize,
-    library: &'f mut Library<'a>,
-    findings: &'f mut Findings,
-) -> Reader<'a, 'f> {
-    let (machine, proven) = (&cluster.machines[at], &cluster.plan().proven);
-    Reader { machine, real: cluster.has_keys(), library, proven, findings }
-}
-
-fn server<'a>(at: usize, declared: &'a Placed<ServerDeclaration>, reader: &mut Reader<'a, '_>) -> Server<'a> {
+fn server<'a>(declared: &'a Placed<ServerDeclaration>, reader: &mut Reader<'a, '_>) -> Server<'a> {
     let certificate = declared.certificate.as_ref().map(|path| reader.pair(path, declared.key.as_ref()));
     let clients = declared.clients.as_ref().map(|path| reader.papers(path));
-    let listens = declared.listen.iter().flat_map(|list| ends(list)).collect();
-    Server { at, machine: reader.machine, declared, listens, certificate, clients }
+    Server { at: reader.machine.at, machine: reader.outline, declared, certificate, clients }
 }
 
-fn client<'a>(at: usize, declared: &'a Placed<ClientDeclaration>, reader: &mut Reader<'a, '_>) -> Option<Client<'a>> {
-    let machine = reader.machine;
+fn client<'a>(declared: &'a Placed<ClientDeclaration>, reader: &mut Reader<'a, '_>) -> Option<Client<'a>> {
+    let (at, machine) = (reader.machine.at, reader.outline);
     let urls = declared.urls.iter().map(|url| (&url.place, reader.library.ends(url))).collect();
     let Some(path) = &declared.kubeconfig else {
         let certificate = declared.certificate.as_ref().map(|path| reader.pair(path, declared.key.as_ref()));
@@ -276,7 +313,7 @@ fn client<'a>(at: usize, declared: &'a Placed<ClientDeclaration>, reader: &mut R
     };
     let read = reader.kubeconfig(path.into())?;
     // What is wrong in it stands where it was made.
-    let path = Named { place: machine.place(path).unwrap_or(&path.place), file: path };
+    let path = Named { place: machine.places.get(&path.value).unwrap_or(&path.place), file: path };
     let urls = vec![(path.place, ends(&read.server).collect())];
     let (trusts, certificate) = (trusts(&read, path, reader), shown(&read, path, reader));
     Some(Client { at, machine, declared, urls, called: read.called, trusts, certificate })
@@ -298,17 +335,26 @@ fn shown<'a>(read: &Kubeconfig, path: Named<'a>, reader: &mut Reader<'a, '_>) ->
     })
 }
 
-/// Which machines have a name or address: their own, and those that they may have through a server.
-fn having(cluster: &Cluster<'_>) -> BTreeMap<String, BTreeSet<usize>> {
-    let mut having: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
-    for (at, machine) in cluster.machines.iter().enumerate() {
-        let through = machine.plan.servers.iter().flat_map(|server| &server.addresses);
-        // Addresses of IPv6 are written in more than one way.
-        let through =
-            through.map(|text| text.parse().map_or(text.value.clone(), |address: IpAddr| address.to_string()));
-        for name in machine.plan.addresses.iter().cloned().chain(through) {
-            having.entry(name).or_default().insert(at);
+/// Which machines have a name or address: their own, and those that they may have through a server. Sorted.
+struct Having(Vec<(Box<str>, usize)>);
+
+impl Having {
+    fn of(nodes: &Nodes) -> Having {
+        let mut all = Vec::new();
+        for (at, node) in nodes.outlines().enumerate() {
+            let through = node.servers.iter().flat_map(|server| &server.addresses);
+            // Addresses of IPv6 are written in more than one way.
+            let through =
+                through.map(|text| text.parse().map_or(text.value.clone(), |address: IpAddr| address.to_string()));
+            all.extend(node.addresses.iter().cloned().chain(through).map(|name| (name.into_boxed_str(), at)));
         }
+        all.sort_unstable();
+        all.dedup();
+        Having(all)
     }
-    having
+
+    fn get(&self, name: &str) -> impl Iterator<Item = usize> {
+        let first = self.0.partition_point(|(own, _)| **own < *name);
+        self.0[first..].iter().take_while(move |(own, _)| **own == *name).map(|(_, at)| *at)
+    }
 }

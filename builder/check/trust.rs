@@ -14,7 +14,7 @@ use super::subject::Cluster;
 use super::talk::{Client, Led, Server, Servers, Talk};
 use crate::build::Proven;
 use crate::digest::Digest;
-use crate::error::Place;
+use crate::error::{Place, Result};
 use crate::pki::{Certificate, Usage};
 use crate::tree::TreePath;
 
@@ -127,11 +127,14 @@ pub const RULES: &[Rule] = &[
 ];
 
 /// Looks at every pair of a client and a server that it asks.
-pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
-    let mut library = Library::default();
-    let talk = Talk::of(cluster, &mut library, findings);
+pub fn check<'a>(
+    talk: &'a Talk<'a>,
+    cluster: Cluster<'a>,
+    library: &mut Library,
+    findings: &mut Findings,
+) -> Result<()> {
     let mut trial = Trial {
-        talk: &talk,
+        talk,
         proven: &cluster.plan().proven,
         faults: Faults::default(),
         known: Pairs::default(),
@@ -142,15 +145,20 @@ pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
         kinds: BTreeMap::new(),
     };
     // What one machine's clients show is let go before the next one's is read.
-    for at in 0..cluster.machines.len() {
-        talk.clients(at, &mut library, findings).iter().for_each(|client| trial.client(client));
-    }
+    cluster.each(&mut |batch| {
+        for machine in &batch.machines {
+            let clients = talk.clients(machine, library, findings)?;
+            clients.iter().for_each(|client| trial.client(client));
+        }
+        Ok(())
+    })?;
     for server in &talk.servers {
         trial.server(server);
     }
     let Trial { faults, strangers, .. } = trial;
     faults.tell(findings);
-    strangers.finish().into_iter().for_each(|finding| findings.note(finding));
+    findings.append(strangers);
+    Ok(())
 }
 
 /// Everybody, and what does not fit.
@@ -260,7 +268,7 @@ impl<'a> Trial<'a> {
                 Led::Behind(_) if self.talk.passes(client) => {
                     let (who, whom) = (&client.declared.name, &client.declared.server.value);
                     let says = format!("{who} leads to {whom} at {end}, which is no machine's");
-                    self.faults.of(&SERVER_ABSENT, Side { place, machine: client.machine.name }, says);
+                    self.faults.of(&SERVER_ABSENT, Side { place, machine: &client.machine.name }, says);
                 }
                 Led::To(servers) | Led::Behind(servers) => self.pairs(client, &servers, place, Some(end)),
                 Led::Nowhere(machine) => self.absent(client, machine, place, end),
@@ -273,14 +281,14 @@ impl<'a> Trial<'a> {
     /// Nothing listens there: something of that name may listen elsewhere on the machine.
     fn absent(&mut self, client: &Client<'a>, machine: usize, place: &'a Place, end: &End) {
         let name = &client.declared.server.value;
-        let asking = Side { place, machine: client.machine.name };
+        let asking = Side { place, machine: &client.machine.name };
         let there = self.talk.on_machine(machine).find(|server| server.declared.name == *name);
         let listen = there.and_then(|server| Some((server, server.declared.listen.first()?)));
         let on = there.map_or_else(String::new, |server| format!(" of {}", server.machine.name));
         let says = format!("{} asks {name}{on} at {end}, where it does not listen", client.declared.name);
         match listen {
             Some((server, listen)) => {
-                let listening = Side { place: &listen.place, machine: server.machine.name };
+                let listening = Side { place: &listen.place, machine: &server.machine.name };
                 self.faults.between(&SERVER_ABSENT, listening, asking, says);
             }
             None => self.faults.of(&SERVER_ABSENT, asking, says),
@@ -291,7 +299,7 @@ impl<'a> Trial<'a> {
     fn server(&mut self, server: &'a Server<'a>) {
         for name in server.declared.names.iter().flat_map(|names| items(names).map(move |name| (names, name))) {
             let (place, name) = (&name.0.place, name.1);
-            self.named(server, name, Side { place, machine: server.machine.name });
+            self.named(server, name, Side { place, machine: &server.machine.name });
         }
         let Some(name) = &server.declared.passes_to else { return };
         let mut missing = BTreeSet::clone(&self.talk.named(name));
@@ -309,7 +317,7 @@ impl<'a> Trial<'a> {
         if let (Some(place), Some(index)) = (place, missing.first()) {
             let lost = &self.talk.servers[*index];
             let says = format!("{} leads to no {name} of {}", server.declared.name, lost.machine.name);
-            self.faults.of(&SERVER_UNUSED, Side { place, machine: server.machine.name }, says);
+            self.faults.of(&SERVER_UNUSED, Side { place, machine: &server.machine.name }, says);
         }
     }
 
@@ -352,12 +360,12 @@ impl<'a> Trial<'a> {
     }
 
     fn pair(&mut self, client: &Client<'a>, server: &'a Server<'a>, asked: &'a Place, end: Option<&End>) {
-        let asking = Side { place: asked, machine: client.machine.name };
+        let asking = Side { place: asked, machine: &client.machine.name };
         if let Some(end) = end.filter(|end| differ(end, server)) {
             let how = if end.tls == Some(true) { "with" } else { "without" };
             let says = format!("{} asks {} {how} TLS at {end}", client.declared.name, server.declared.name);
             let listen = server.declared.listen.first().map_or(&server.declared.place, |listen| &listen.place);
-            let listening = Side { place: listen, machine: server.machine.name };
+            let listening = Side { place: listen, machine: &server.machine.name };
             return self.faults.between(&SERVER_SCHEME, listening, asking, says);
         }
         if self.trusts(client, server, asked)
@@ -376,21 +384,21 @@ impl<'a> Trial<'a> {
         let (who, whom) = (&client.declared.name, &server.declared.name);
         let (place, machine) = match &client.trusts {
             Trust::Anyone => return true,
-            Trust::System(place) => (*place, client.machine.name),
-            Trust::These(trusted) => (trusted.place, client.machine.name),
+            Trust::System(place) => (*place, &client.machine.name),
+            Trust::These(trusted) => (trusted.place, &client.machine.name),
         };
         let trusting = Side { place, machine };
         let Some(shown) = &server.certificate else {
-            if !server.listens.iter().any(|listen| listen.tls == Some(false)) {
+            if !server.listens().any(|listen| listen.tls == Some(false)) {
                 let says = format!("{who} wants a certificate of {whom}, which has none by an authority");
                 let listen = server.declared.listen.first().map_or(asked, |listen| &listen.place);
-                let listening = Side { place: listen, machine: server.machine.name };
+                let listening = Side { place: listen, machine: &server.machine.name };
                 self.faults.between(&SERVER_ANONYMOUS, listening, trusting, says);
             }
             return false;
         };
         let Some(leaf) = shown.certificates.first() else { return false };
-        let showing = Side { place: shown.place, machine: server.machine.name };
+        let showing = Side { place: shown.place, machine: &server.machine.name };
         let by = match &client.trusts {
             Trust::These(trusted) if trusted.certificates.is_empty() => return false,
             Trust::These(trusted) => self.vouched(shown, trusted).ok_or(format!("the authorities in {}", trusted.file)),
@@ -413,12 +421,12 @@ impl<'a> Trial<'a> {
         let (who, whom) = (&client.declared.name, &server.declared.name);
         let Some(own) = &client.certificate else {
             if !server.declared.optional {
-                let side = Side { place: &client.declared.server.place, machine: client.machine.name };
+                let side = Side { place: &client.declared.server.place, machine: &client.machine.name };
                 self.faults.of(&CLIENT_ANONYMOUS, side, format!("{who} has no certificate for {whom}"));
             }
             return;
         };
-        let showing = Side { place: own.place, machine: client.machine.name };
+        let showing = Side { place: own.place, machine: &client.machine.name };
         let Some(leaf) = own.certificates.first() else {
             // It is made on the machine, with the name that it must have.
             let name = client.declared.common_name.as_ref();
@@ -432,7 +440,7 @@ impl<'a> Trial<'a> {
                         "{who} shows the certificate in {}, which none of the authorities in {} issued, by which {whom} knows clients",
                         own.file, clients.file
                     );
-                    let knowing = Side { place: clients.place, machine: server.machine.name };
+                    let knowing = Side { place: clients.place, machine: &server.machine.name };
                     // Two that are like each other are each the other's client and server.
                     if !self.faults.has(&SERVER_UNTRUSTED, showing.place, knowing.place) {
                         self.faults.between(&CLIENT_UNTRUSTED, knowing, showing, says);
@@ -480,7 +488,7 @@ impl<'a> Trial<'a> {
             remedy: stranger.remedy.clone(),
             place: server.declared.client_names.first().map(|names| names.place.clone()),
             file: None,
-            on: [client.machine.name.to_owned()].into(),
+            on: [client.machine.name.clone()].into(),
         });
     }
 
@@ -503,7 +511,7 @@ impl<'a> Trial<'a> {
                 "{} is asked as {name}, and its certificate in {} is for {all}",
                 server.declared.name, shown.file
             );
-            let showing = Side { place: shown.place, machine: server.machine.name };
+            let showing = Side { place: shown.place, machine: &server.machine.name };
             self.faults.between(&SERVER_NAME, showing, asking, says);
         }
     }
@@ -571,7 +579,7 @@ const ANY_USAGE: &str = "2.5.29.37.0";
 
 /// Whether one side speaks TLS, and the other says that there is none.
 fn differ(end: &End, server: &Server<'_>) -> bool {
-    let listen = server.listens.iter().find(|listen| listen.port == end.port);
+    let listen = server.listens().find(|listen| listen.port == end.port);
     let serves = listen.and_then(|listen| listen.tls).or(server.certificate.as_ref().map(|_| true));
     end.tls.zip(serves).is_some_and(|(asks, serves)| asks != serves)
 }

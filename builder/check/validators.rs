@@ -10,6 +10,7 @@ use super::finding::{Finding, Findings};
 use super::rule::{Rule, Severity};
 use super::subject::{Cluster, Found, Machine, Programs};
 use super::system::{Laid, WRITTEN, secrets};
+use crate::build::NodeOutline;
 use crate::build::base::{Knowledge, Known, Rootfs};
 use crate::digest::{Digest, Hasher};
 use crate::disk::StagedDirectory;
@@ -41,19 +42,34 @@ pub const VALIDATOR_NOT_RUN: Rule = Rule {
 };
 
 /// Runs what overlays declare.
-pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
-    if cluster.programs == Programs::Leave {
-        return;
+pub struct Validators<'a> {
+    cluster: Cluster<'a>,
+    // What machines are laid on, as soon as one of them is needed.
+    bases: BTreeMap<usize, Laid<'a>>,
+    /// What was found.
+    pub findings: Findings,
+}
+
+impl<'a> Validators<'a> {
+    /// Nothing was run yet.
+    pub fn new(cluster: Cluster<'a>) -> Validators<'a> {
+        Validators { cluster, bases: BTreeMap::new(), findings: Findings::default() }
     }
-    let mut bases: BTreeMap<usize, Laid<'_>> = BTreeMap::new();
-    for machine in &cluster.machines {
+
+    /// Runs what is to be run on a machine.
+    pub fn look(&mut self, machine: &Machine<'_>) -> Result<()> {
+        let Validators { cluster, bases, findings } = self;
+        if cluster.programs == Programs::Leave {
+            return Ok(());
+        }
         let may_run = |declared: &&Arc<Placed<CheckDeclaration>>| {
             declared.run.first().is_some_and(|program| is_there(machine, program))
         };
         let mut declared = machine.plan.checks.iter().filter(may_run).peekable();
-        let (Some((known, rootfs)), Some(_)) = (base(machine), declared.peek()) else { continue };
+        let outline = cluster.plan().nodes.outline(machine.at)?;
+        let (Some((known, rootfs)), Some(_)) = (base(outline), declared.peek()) else { return Ok(()) };
         if !is_fetched(cluster, machine) {
-            continue;
+            return Ok(());
         }
         // Made when something is run that was not run before.
         let mut system = None;
@@ -80,11 +96,12 @@ pub fn check(cluster: &Cluster<'_>, findings: &mut Findings) {
                 }
             }
         }
+        Ok(())
     }
 }
 
-fn base<'a>(machine: &'a Machine<'_>) -> Option<(&'a Known, &'a Rootfs)> {
-    match &machine.plan.base {
+fn base(node: &NodeOutline) -> Option<(&Known, &Rootfs)> {
+    match &node.base {
         Knowledge::Known(known) => Some((known, known.rootfs.as_ref()?)),
         Knowledge::None | Knowledge::Not => None,
     }
@@ -151,9 +168,7 @@ fn judge(
 /// stands before them all, so that what is kept tells nobody whether he guessed a secret.
 fn digest(cluster: &Cluster<'_>, machine: &Machine<'_>, words: &[String]) -> Digest {
     let mut hasher = Hasher::new();
-    let plan = cluster.plan();
-    let salt = plan.nodes.iter().zip(&plan.salts).find(|(node, _)| node.name == machine.name);
-    salt.iter().for_each(|(_, salt)| hasher.update(salt));
+    cluster.plan().salts.get(machine.at).into_iter().for_each(|salt| hasher.update(salt));
     let mut field = |text: &str| {
         hasher.update(&(text.len() as u64).to_be_bytes());
         hasher.update(text.as_bytes());

@@ -77,7 +77,7 @@ impl Build {
 
     /// What is wrong is told; what a machine would fail by stops the build.
     fn examine(&self, plan: &Plan, profile: &Profile, store: &Store, printer: &Printer) -> Result<()> {
-        let outcome = check::examine(plan, profile, store, self.programs.programs()).without_dates();
+        let outcome = check::examine(plan, profile, store, self.programs.programs())?.without_dates();
         for finding in &outcome.findings {
             match finding.severity {
                 Severity::Warning => printer.warning(&finding.to_string()),

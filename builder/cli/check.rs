@@ -83,7 +83,7 @@ impl Check {
             bases.open(lock, &store)?;
         }
         let plan = Plan::resolve_on(&bases, profile, lock.as_ref(), seed.as_ref())?;
-        let outcome = check::examine(&plan, profile, &store, self.programs.programs());
+        let outcome = check::examine(&plan, profile, &store, self.programs.programs())?;
         let (findings, accepted) = (&outcome.findings, &outcome.accepted);
         if let Some(path) = &self.sarif {
             let text = serde_json::to_string_pretty(&sarif::log(findings, accepted));

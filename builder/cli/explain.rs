@@ -30,12 +30,12 @@ impl Explain {
         let lock = Lock::load(&profile.project.join(profile.lock_file()), &shown)?;
         let plan = super::resolve(&profile, lock.as_ref())?;
         crate::build::select(&plan, std::slice::from_ref(&self.node))?;
-        let found = plan.nodes.iter().position(|node| node.name == self.node);
-        let number = found.ok_or_else(|| Error::bug("a node that was just found"))?;
-        let (node, split) = (&plan.nodes[number], Layering::of(&plan)?.node(number)?);
+        let number = plan.nodes.number(&self.node).ok_or_else(|| Error::bug("a node that was just found"))?;
+        let node = plan.nodes.get(number)?;
+        let split = Layering::of(&plan)?.node(number, &node)?;
         let path: TreePath = self.path.parse()?;
         let holding: Vec<_> = split.all().filter_map(|layer| Some((layer.audience, layer.tree.get(&path)?))).collect();
-        let Some((_, entry)) = holding.first() else { return Err(self.absent(node)) };
+        let Some((_, entry)) = holding.first() else { return Err(self.absent(&node)) };
         let names: Vec<_> = holding.iter().map(|(audience, _)| audience.name()).collect();
         let place = node.places.get(&path).map(ToString::to_string);
         let target = match &entry.node {

@@ -119,8 +119,12 @@ impl Plan {
         let plan = super::resolve(&profile, lock.as_ref())?;
         let layering = Layering::of(&plan)?;
         let selected = build::select(&plan, &self.node)?;
-        let nodes = plan.nodes.iter().enumerate().filter(|(_, node)| selected.contains(node.name.as_str()));
-        let nodes = nodes.map(|(number, node)| Ok((node, layering.node(number)?))).collect::<Result<Vec<_>>>()?;
+        let mut nodes = Vec::with_capacity(selected.len());
+        for (number, _) in plan.nodes.outlines().enumerate().filter(|(_, node)| selected.contains(node.name.as_str())) {
+            let node = plan.nodes.get(number)?;
+            let layers = layering.node(number, &node)?;
+            nodes.push((node, layers));
+        }
         let report = Report {
             nodes: nodes.iter().map(|(node, layers)| node_report(node, layers)).collect(),
             ..head(&profile, &plan, lock.as_ref())

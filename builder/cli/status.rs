@@ -119,7 +119,7 @@ impl Status {
         let seed = seed.map_err(|error| error.context("without the seed there are no certificates to show"))?;
         let shown = profile.lock_file().display().to_string();
         let lock = Lock::load(&profile.project.join(profile.lock_file()), &shown)?;
-        Ok(build::dates::certificates(&Plan::resolve(&profile, lock.as_ref(), Some(&seed))?))
+        build::dates::certificates(&Plan::resolve(&profile, lock.as_ref(), Some(&seed))?)
     }
 
     fn report<'a>(&'a self, held: &'a [Held], term: &Term) -> Report<'a> {

@@ -70,7 +70,8 @@ pub struct Inline {
 }
 
 impl Inline {
-    fn digest(&self) -> Digest {
+    /// Their SHA-256.
+    pub fn digest(&self) -> Digest {
         *self.digest.get_or_init(|| Digest::of(&self.bytes))
     }
 }
@@ -263,7 +264,22 @@ impl Tree {
         Tree(kept.map(|(path, entry)| (path.clone(), entry.clone())).collect())
     }
 
+    /// Two trees: of those entries that are asked for, and of the others.
+    pub fn split(&self, is_first: impl Fn(&Arc<Entry>) -> bool) -> (Tree, Tree) {
+        let (mut first, mut others) = (BTreeMap::new(), BTreeMap::new());
+        for (path, entry) in &self.0 {
+            let to = if is_first(entry) { &mut first } else { &mut others };
+            to.insert(path.clone(), entry.clone());
+        }
+        (Tree(first), Tree(others))
+    }
+
     /// Adds the entries of another tree, in the place of what may be there.
+    pub fn append(&mut self, mut other: Tree) {
+        self.0.append(&mut other.0);
+    }
+
+    /// As [`Tree::append`], of a tree that stays.
     pub fn extend(&mut self, other: &Tree) {
         self.0.extend(other.0.iter().map(|(path, entry)| (path.clone(), entry.clone())));
     }

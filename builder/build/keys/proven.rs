@@ -1,8 +1,5 @@
 //! [`Proven`]: what certificates are known to be, since this program has just made them: nobody need prove it again.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::pki::{Authority, Certificate, Issued};
@@ -10,14 +7,17 @@ use crate::pki::{Authority, Certificate, Issued};
 /// Certificates that were issued here, by the SHA-256 of their files.
 #[derive(Clone, Debug, Default)]
 pub struct Proven {
-    issued: BTreeMap<Digest, Made>,
-    // The public keys of the authorities, by their files.
-    keys: BTreeMap<String, Arc<[u8]>>,
+    // Sorted when it is done: there are several for each machine.
+    issued: Vec<Made>,
+    // The public keys of the authorities, each with its file.
+    signers: Vec<(String, Vec<u8>)>,
 }
 
 #[derive(Clone, Debug)]
 struct Made {
-    signer: Arc<[u8]>,
+    file: Digest,
+    // Which of the signers.
+    signer: usize,
     // Of the file of its private key: it stays in memory, and a whole key cannot be guessed from it.
     key: Digest,
 }
@@ -25,27 +25,38 @@ struct Made {
 impl Proven {
     /// Notes a certificate that an authority has issued.
     pub(super) fn add(&mut self, issued: &Issued, by: &Authority) -> Result<()> {
-        let signer = match self.keys.get(by.certificate_pem()) {
-            Some(key) => key.clone(),
+        let signer = match self.signers.iter().position(|(file, _)| file == by.certificate_pem()) {
+            Some(known) => known,
             None => {
                 let certificates = Certificate::parse(by.certificate_pem().as_bytes())?;
-                let key: Arc<[u8]> = certificates.first().map_or(&[][..], Certificate::public_key).into();
-                self.keys.insert(by.certificate_pem().to_owned(), key.clone());
-                key
+                let key = certificates.first().map_or(&[][..], Certificate::public_key);
+                self.signers.push((by.certificate_pem().to_owned(), key.to_vec()));
+                self.signers.len() - 1
             }
         };
-        let made = Made { signer, key: Digest::of(issued.key_pem.as_bytes()) };
-        self.issued.insert(Digest::of(issued.certificate_pem.as_bytes()), made);
+        let [file, key] = [&issued.certificate_pem, &*issued.key_pem].map(|pem| Digest::of(pem.as_bytes()));
+        self.issued.push(Made { file, signer, key });
         Ok(())
+    }
+
+    /// After the last was noted: what was not sorted is not found.
+    pub(in super::super) fn done(mut self) -> Proven {
+        self.issued.sort_unstable_by_key(|made| made.file);
+        self.issued.shrink_to_fit();
+        self
+    }
+
+    fn of(&self, file: &Digest) -> Option<&Made> {
+        self.issued.binary_search_by_key(file, |made| made.file).ok().map(|at| &self.issued[at])
     }
 
     /// Whether the first certificate of a file with this SHA-256 was signed with this authority's key.
     pub fn is_signed(&self, file: &Digest, by: &Certificate) -> bool {
-        self.issued.get(file).is_some_and(|made| *made.signer == *by.public_key())
+        self.of(file).is_some_and(|made| self.signers[made.signer].1 == by.public_key())
     }
 
     /// Whether a file holds the private key of the first certificate of a file with this SHA-256.
     pub fn has_key(&self, file: &Digest, key: &[u8]) -> bool {
-        self.issued.get(file).is_some_and(|made| made.key == Digest::of(key))
+        self.of(file).is_some_and(|made| made.key == Digest::of(key))
     }
 }

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::super::plan::NodePlan;
+use super::super::nodes::{NodePlan, Nodes};
 use super::base64::{decode, decode_each};
 use super::{DEPTH, der, keys};
 use crate::digest::Digest;
-use crate::error::{Error, Faults};
+use crate::error::{Error, Faults, Result};
 use crate::pki::Seed;
 use crate::tree::{Content, Entry, Node, Secrecy, TreePath};
 
@@ -21,31 +21,36 @@ const LEAST: usize = 8;
 /// So many files are known to have been looked into: those that nodes share come again and again.
 const LOOKED: usize = 4096;
 
-/// A secret value in one of its forms, and what it is called.
-type Form = (Zeroizing<Vec<u8>>, Arc<str>);
+/// A secret value, and what it is called.
+struct Value {
+    bytes: Zeroizing<Vec<u8>>,
+    name: Arc<str>,
+}
 
 /// Secret values, and what each is called. Not an automaton of a library: that would keep copies that nobody wipes.
 #[derive(Default)]
 pub struct Known {
-    values: Vec<Form>,
-    // What was added or looked into: nodes share much.
+    said: Vec<Value>,
+    // Those that nodes' files hold.
+    held: Vec<Value>,
+    names: BTreeSet<Arc<str>>,
+    // What was added last, and the files that were looked into last: nodes share much.
     seen: BTreeSet<Digest>,
+    files: BTreeSet<Digest>,
 }
 
 impl Known {
     /// A secret's value: it is looked for as it is and in hexadecimal; and so is what it says, if it is hexadecimal or
     /// base64 itself. What is behind base64 is looked at anyway.
     pub fn add(&mut self, name: &str, value: &[u8]) {
-        if !self.seen.insert(Digest::of(value)) {
+        if !is_new(&mut self.seen, Digest::of(value)) {
             return;
         }
-        self.forms(name, value);
-        if let Some(bytes) = from_hexadecimal(value) {
-            self.forms(name, &bytes);
-        }
-        if let Some(bytes) = decode(value).filter(|bytes| bytes.len() >= 2 * LEAST) {
-            self.forms(name, &bytes);
-        }
+        let (from_digits, from_base64) = (from_hexadecimal(value), decode(value));
+        let decoded = from_digits.into_iter().chain(from_base64.filter(|bytes| bytes.len() >= 2 * LEAST));
+        let name = self.name(name);
+        let all = [Zeroizing::new(value.to_vec())].into_iter().chain(decoded);
+        self.said.extend(all.map(|bytes| Value { bytes, name: name.clone() }));
     }
 
     /// The seed's digits, with which all else is known.
@@ -54,62 +59,83 @@ impl Known {
         self.add("the seed", text.trim_ascii_end().strip_prefix(keys::SEED).unwrap_or(&text).as_bytes());
     }
 
-    /// The private keys in a file, each by the number that makes it private: every form of a key has it.
-    pub fn add_keys(&mut self, name: &str, bytes: &[u8]) {
-        let _ = each_view(bytes, DEPTH, &mut |view| {
-            for end in ends_of(view, keys::PRIVATE.as_bytes()) {
-                let Some(block) = keys::block(view, end) else { continue };
-                let Some(decoded) = decode(&block.body) else { continue };
-                self.forms(name, der::private_number(&decoded).unwrap_or(&decoded));
-            }
-            ControlFlow::<()>::Continue(())
-        });
-    }
-
-    fn forms(&mut self, name: &str, value: &[u8]) {
-        let digits = |alphabet: &[u8; 16]| -> Zeroizing<Vec<u8>> {
-            let mut text = Zeroizing::new(Vec::with_capacity(2 * value.len()));
-            let pairs = value.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-            text.extend(pairs.map(|digit| alphabet[usize::from(digit)]));
-            text
-        };
-        let forms = [Zeroizing::new(value.to_vec()), digits(b"0123456789abcdef"), digits(b"0123456789ABCDEF")];
-        let (long, name) = (forms.into_iter().filter(|form| form.len() >= LEAST), Arc::from(name));
-        self.values.extend(long.map(|form| (form, Arc::clone(&name))));
-    }
-
-    /// Looks into everything public of a plan's nodes; what they and the files for people have as secret is known too.
-    pub fn check(mut self, nodes: &[NodePlan], admin: &BTreeMap<String, Zeroizing<Vec<u8>>>, faults: &mut Faults) {
-        for (name, bytes) in admin {
-            self.add_keys(&format!("the key in {name}"), bytes);
-        }
-        let files = || nodes.iter().flat_map(|node| node.tree.iter().map(move |(path, entry)| (node, path, entry)));
-        let mut secret = BTreeSet::new();
-        for (_, path, entry) in files() {
+    /// What a node has as secret.
+    pub fn hold(&mut self, node: &NodePlan) {
+        for (path, entry) in node.tree.iter() {
             if let (Node::File(content @ Content::Inline(bytes)), Secrecy::Secret) = (&entry.node, entry.secrecy)
-                && secret.insert(content.digest())
+                && is_new(&mut self.files, content.digest())
             {
-                self.add_keys(&format!("the key in {path}"), bytes);
-            }
-        }
-        let index = Index::new(self.values);
-        let mut looked: BTreeMap<Digest, Option<&str>> = BTreeMap::new();
-        for (node, path, entry) in files().filter(|(_, _, entry)| entry.secrecy == Secrecy::Public) {
-            let found = match &entry.node {
-                Node::File(content @ Content::Inline(bytes)) => {
-                    if looked.len() == LOOKED {
-                        looked.clear();
-                    }
-                    *looked.entry(content.digest()).or_insert_with(|| index.find(bytes))
-                }
-                Node::Symlink(target) => index.find(target.as_bytes()),
-                _ => None,
-            };
-            if let Some(name) = found {
-                faults.push(refused(node, path, entry, name));
+                let name = self.name(&format!("the key in {path}"));
+                self.held.extend(private_numbers(bytes).into_iter().map(|bytes| Value { bytes, name: name.clone() }));
             }
         }
     }
+
+    fn name(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.names.get(name) {
+            return known.clone();
+        }
+        let name = Arc::from(name);
+        self.names.insert(Arc::clone(&name));
+        name
+    }
+
+    /// Looks into everything public of a plan's nodes; what files for people have as secret is known too.
+    pub fn check(
+        mut self,
+        nodes: &Nodes,
+        admin: &BTreeMap<String, Zeroizing<Vec<u8>>>,
+        faults: &mut Faults,
+    ) -> Result<()> {
+        for (file, bytes) in admin {
+            let name = self.name(&format!("the key in {file}"));
+            self.said.extend(private_numbers(bytes).into_iter().map(|bytes| Value { bytes, name: name.clone() }));
+        }
+        self.said.append(&mut self.held);
+        let index = Index::new(self.said);
+        let mut looked: BTreeMap<Digest, Option<&str>> = BTreeMap::new();
+        for node in nodes.iter() {
+            let node = node?;
+            for (path, entry) in node.tree.iter().filter(|(_, entry)| entry.secrecy == Secrecy::Public) {
+                let found = match &entry.node {
+                    Node::File(content @ Content::Inline(bytes)) => {
+                        if looked.len() == LOOKED {
+                            looked.clear();
+                        }
+                        *looked.entry(content.digest()).or_insert_with(|| index.find(bytes))
+                    }
+                    Node::Symlink(target) => index.find(target.as_bytes()),
+                    _ => None,
+                };
+                if let Some(name) = found {
+                    faults.push(refused(&node, path, entry, name));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether something is not among the last ones, as from now on it is.
+fn is_new(last: &mut BTreeSet<Digest>, digest: Digest) -> bool {
+    if last.len() == LOOKED {
+        last.clear();
+    }
+    last.insert(digest)
+}
+
+/// Of the private keys in a file the number that makes each private: every form of a key has it.
+fn private_numbers(bytes: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
+    let mut numbers = Vec::new();
+    let _ = each_view(bytes, DEPTH, &mut |view| {
+        for end in ends_of(view, keys::PRIVATE.as_bytes()) {
+            let Some(block) = keys::block(view, end) else { continue };
+            let Some(decoded) = decode(&block.body) else { continue };
+            numbers.push(Zeroizing::new(der::private_number(&decoded).unwrap_or(&decoded).to_vec()));
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    numbers
 }
 
 fn refused(node: &NodePlan, path: &TreePath, entry: &Entry, name: &str) -> Error {
@@ -123,27 +149,85 @@ fn refused(node: &NodePlan, path: &TreePath, entry: &Entry, name: &str) -> Error
     }
 }
 
-/// The values, sorted, to be looked for all at once.
+/// How a value may be written.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Form {
+    Plain,
+    Lower,
+    Upper,
+}
+
+impl Form {
+    const ALL: [Form; 3] = [Form::Plain, Form::Lower, Form::Upper];
+
+    /// A value's first bytes in this form; none if it is so short that it could be anywhere.
+    fn head(self, value: &[u8]) -> Option<u64> {
+        let mut written = [0; LEAST];
+        match self.digits() {
+            None => written.copy_from_slice(value.get(..LEAST)?),
+            Some(digits) => {
+                let pairs = value.get(..LEAST / 2)?.iter().flat_map(|byte| pair(*byte, digits));
+                written.iter_mut().zip(pairs).for_each(|(to, digit)| *to = digit);
+            }
+        }
+        Some(head(&written))
+    }
+
+    /// Whether bytes start with a value in this form.
+    fn is_start(self, value: &[u8], bytes: &[u8]) -> bool {
+        match self.digits() {
+            None => bytes.starts_with(value),
+            Some(digits) => {
+                let written = bytes.get(..2 * value.len());
+                written.is_some_and(|written| {
+                    value.iter().flat_map(|byte| pair(*byte, digits)).eq(written.iter().copied())
+                })
+            }
+        }
+    }
+
+    fn digits(self) -> Option<&'static [u8; 16]> {
+        match self {
+            Form::Plain => None,
+            Form::Lower => Some(b"0123456789abcdef"),
+            Form::Upper => Some(b"0123456789ABCDEF"),
+        }
+    }
+}
+
+fn pair(byte: u8, digits: &[u8; 16]) -> [u8; 2] {
+    [digits[usize::from(byte >> 4)], digits[usize::from(byte & 15)]]
+}
+
+/// The values, to be looked for all at once in all of their forms.
 struct Index {
-    values: Vec<Form>,
-    // A bit for the first bytes of each value, among so many that almost every place is told by them to have nothing.
+    // Sorted.
+    values: Vec<Value>,
+    // The first bytes of each in each form, sorted, with its number.
+    heads: Vec<(u64, Form, usize)>,
+    // A bit for each of those, among so many that almost every place is told by them to have nothing.
     starts: Vec<u64>,
 }
 
-/// How many bits there are for a value: those of a few in a hundred places are set by chance.
+/// How many bits there are for a value in a form: those of a few in a hundred places are set by chance.
 const BITS: usize = 64;
 
 impl Index {
-    fn new(mut values: Vec<Form>) -> Index {
-        values.sort_by(|(a, _), (b, _)| a.as_slice().cmp(b));
-        values.dedup_by(|(a, _), (b, _)| a == b);
-        let starts = vec![0; (values.len() * BITS / 64).next_power_of_two()];
-        let mut index = Index { values: Vec::new(), starts };
-        for (value, _) in &values {
-            let (word, bit) = index.place(head(value));
+    fn new(mut values: Vec<Value>) -> Index {
+        values.sort_by(|a, b| a.bytes.as_slice().cmp(&b.bytes));
+        values.dedup_by(|a, b| a.bytes == b.bytes);
+        let forms = |(number, value): (usize, &Value)| {
+            Form::ALL.map(|form| form.head(&value.bytes).map(|head| (head, form, number)))
+        };
+        let mut heads: Vec<_> = values.iter().enumerate().flat_map(forms).flatten().collect();
+        heads.sort_unstable();
+        let starts = vec![0; (heads.len() * BITS / 64).next_power_of_two()];
+        let mut index = Index { values, heads, starts };
+        for at in 0..index.heads.len() {
+            let (word, bit) = index.place(index.heads[at].0);
             index.starts[word] |= bit;
         }
-        Index { values, ..index }
+        index
     }
 
     /// What secret is in these bytes: as they are, folded over lines, behind base64.
@@ -162,7 +246,7 @@ impl Index {
             let (word, bit) = self.place(passed);
             let is_start = self.starts[word] & bit != 0;
             passed = passed << 8 | u64::from(next.copied().unwrap_or_default());
-            is_start.then(|| self.starting(&bytes[at..], &bytes[at..at + LEAST]))?
+            is_start.then(|| self.starting(&bytes[at..]))?
         })
     }
 
@@ -172,11 +256,13 @@ impl Index {
         ((spread / 64) & (self.starts.len() - 1), 1 << (spread % 64))
     }
 
-    /// The value that bytes start with, of which these are the first.
-    fn starting(&self, bytes: &[u8], head: &[u8]) -> Option<&str> {
-        let first = self.values.partition_point(|(value, _)| &value[..LEAST] < head);
-        let mut same = self.values[first..].iter().take_while(|(value, _)| &value[..LEAST] == head);
-        same.find(|(value, _)| bytes.starts_with(value)).map(|(_, name)| &**name)
+    /// The value that bytes start with.
+    fn starting(&self, bytes: &[u8]) -> Option<&str> {
+        let own = head(bytes);
+        let first = self.heads.partition_point(|(head, ..)| *head < own);
+        let mut same = self.heads[first..].iter().take_while(|(head, ..)| *head == own);
+        let found = same.find(|(_, form, number)| form.is_start(&self.values[*number].bytes, bytes));
+        found.map(|(_, _, number)| &*self.values[*number].name)
     }
 }
 

@@ -202,7 +202,7 @@ key         = "/etc/c.key"
 
 /// What is found of so many machines with one overlay: the texts, each with how many machines it is told of.
 fn told(overlay: &str, count: usize) -> Vec<(String, usize)> {
-    let node = |at: usize| format!("[[nodes]]\nname = \"n{at}\"\naddress = \"10.0.0.{}\"\n", at + 1);
+    let node = |at: usize| format!("[[nodes]]\nname = \"n{at}\"\naddress = \"10.0.{}.{}\"\n", at / 200, at % 200 + 1);
     let nodes: String = (0..count).map(node).collect();
     let profile = "overlays = [\"o\"]\n[cluster]\nname = \"c\"\nversion = \"1\"\nepoch = 2026-11-01T00:00:00Z\n"
         .to_owned()
@@ -239,6 +239,97 @@ fn who_has_a_list_of_all_is_let_in_by_himself_alone() {
         let found = told(&named, count);
         assert!(matches!(&found[..], [(text, 1)] if text.contains("client-untrusted")), "{count}: {found:#?}");
         assert_eq!(told(&named.replace("authority = \"other\"", "authority = \"ca\""), count), []);
+    }
+}
+
+/// One machine is otherwise, ODD: it says something else than all, and than itself; its client has a certificate of another
+/// authority than the server on n0 knows, and its server's certificate lacks the name by which n1 asks.
+const ODD: &str = r#"summary = "o"
+[[authorities]]
+name    = "ca"
+subject = { cn = "ca" }
+cert    = ["/etc/ca.crt"]
+[[authorities]]
+name    = "other"
+subject = { cn = "other" }
+cert    = ["/etc/other.crt"]
+[[certificates]]
+name      = "s"
+authority = "ca"
+subject   = { cn = "s" }
+usages    = ["server-auth"]
+ip        = ["{{ '10.9.9.9' if node.name == 'ODD' else node.address }}"]
+cert      = "/etc/s.crt"
+key       = "/etc/s.key"
+when      = "node.name in ['n0', 'ODD']"
+[[certificates]]
+name      = "c"
+authority = "{{ 'other' if node.name == 'ODD' else 'ca' }}"
+subject   = { cn = "c" }
+usages    = ["client-auth"]
+cert      = "/etc/c.crt"
+key       = "/etc/c.key"
+[[servers]]
+name        = "first"
+listen      = ["*:1"]
+certificate = "/etc/s.crt"
+key         = "/etc/s.key"
+clients     = "/etc/ca.crt"
+when        = "node.name == 'n0'"
+[[servers]]
+name        = "odd"
+listen      = ["*:2"]
+certificate = "/etc/s.crt"
+key         = "/etc/s.key"
+when        = "node.name == 'ODD'"
+[[clients]]
+name        = "c"
+server      = "first"
+urls        = ["https://10.0.0.1:1"]
+authorities = "/etc/ca.crt"
+certificate = "/etc/c.crt"
+key         = "/etc/c.key"
+[[clients]]
+name        = "d"
+server      = "odd"
+urls        = ["https://{{ (nodes | selectattr('name', 'equalto', 'ODD') | first).address }}:2"]
+authorities = "/etc/ca.crt"
+when        = "node.name == 'n1'"
+[[agree]]
+id     = "as-all"
+says   = "all say the same"
+fate   = "f"
+remedy = "r"
+value  = "{{ 'x' if node.name == 'ODD' else 'y' }}"
+[[agree]]
+id     = "as-itself"
+says   = "each says one thing"
+fate   = "f"
+remedy = "r"
+scope  = "node"
+value  = "y"
+[[agree]]
+id     = "as-itself"
+says   = "each says one thing"
+fate   = "f"
+remedy = "r"
+scope  = "node"
+value  = "{{ 'x' if node.name == 'ODD' else 'y' }}"
+"#;
+
+/// Machines are looked at 256 at a time.
+#[test]
+fn machines_that_are_far_apart_are_compared() {
+    let near = told(&ODD.replace("ODD", "n2"), 5);
+    let ids: Vec<_> = near.iter().map(|(text, machines)| (text.split('"').nth(1).unwrap(), *machines)).collect();
+    assert_eq!(ids, [("client-untrusted", 1), ("server-name", 1), ("as-all", 1), ("as-itself", 1)], "{near:#?}");
+    for odd in ["n2", "n255", "n256", "n299"] {
+        let told = told(&ODD.replace("ODD", odd), 300);
+        let number: usize = odd[1..].parse().unwrap();
+        let address = format!("10.0.{}.{}", number / 200, number % 200 + 1);
+        let named = |text: &str| text.replace(&format!("on {odd}"), "on n2").replace(&address, "10.0.0.3");
+        let texts: Vec<_> = told.iter().map(|(text, machines)| (named(text), *machines)).collect();
+        assert_eq!(texts, near, "{odd}");
     }
 }
 

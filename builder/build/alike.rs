@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::images::NodeImage;
+use super::settings::Probed;
 use crate::document::Placed;
 use crate::error::Place;
 use crate::overlay::args::Command;
@@ -63,6 +64,8 @@ pub struct Alike {
     pub repeated: Kinds<(), BTreeSet<(String, String)>>,
     /// How commands are written.
     pub commands: Kinds<String, Command>,
+    /// Commands with their flags.
+    pub probed: Kinds<String, Probed>,
     /// Flags.
     pub flags: Kinds<Place, Placed<Flag>>,
     /// Who listens.

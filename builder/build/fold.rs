@@ -6,12 +6,11 @@
 //!
 //! It may be a key, and is wiped when it goes; what libzstd has of it is not, here as where layers are compressed.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use zeroize::Zeroizing;
-use zstd::bulk::{Compressor, Decompressor};
 use zstd::dict::{DecoderDictionary, EncoderDictionary};
-use zstd::zstd_safe::compress_bound;
+use zstd::zstd_safe::{CCtx, DCtx, compress_bound, get_error_name};
 
 use crate::error::{Error, Result};
 use crate::tree::{Content, Entry, Node, Secrecy, Tree, TreePath};
@@ -36,14 +35,31 @@ pub struct Folded {
 pub struct Dictionary {
     encoder: EncoderDictionary<'static>,
     decoder: DecoderDictionary<'static>,
+    tables: Arc<Mutex<Tables>>,
+}
+
+/// Where libzstd works: to make it takes longer than to fold up a node.
+pub struct Tables {
+    encoder: CCtx<'static>,
+    decoder: DCtx<'static>,
+}
+
+impl Default for Tables {
+    fn default() -> Tables {
+        Tables { encoder: CCtx::create(), decoder: DCtx::create() }
+    }
 }
 
 impl Dictionary {
     /// Made of a node that is like those that it is for.
-    pub fn of(tree: &Tree) -> Dictionary {
+    pub fn of(tree: &Tree, tables: Arc<Mutex<Tables>>) -> Dictionary {
         let (plain, _) = write(tree);
         let start = &plain[..plain.len().min(LONGEST)];
-        Dictionary { encoder: EncoderDictionary::copy(start, LEVEL), decoder: DecoderDictionary::copy(start) }
+        Dictionary { encoder: EncoderDictionary::copy(start, LEVEL), decoder: DecoderDictionary::copy(start), tables }
+    }
+
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -51,20 +67,18 @@ impl Folded {
     /// Folds up a tree.
     pub fn of(tree: &Tree, by: Arc<Dictionary>) -> Result<Folded> {
         let (plain, kept) = write(tree);
-        let bug = |error| Error::bug(format!("folding files up: {error}"));
         let mut room = Zeroizing::new(Vec::with_capacity(compress_bound(plain.len())));
-        let mut compressor = Compressor::with_prepared_dictionary(&by.encoder).map_err(bug)?;
-        compressor.compress_to_buffer(&plain, &mut *room).map_err(bug)?;
-        drop(compressor);
+        let done = by.tables().encoder.compress_using_cdict(&mut *room, &plain, by.encoder.as_cdict());
+        done.map_err(|code| Error::bug(format!("folding files up: {}", get_error_name(code))))?;
         Ok(Folded { packed: Zeroizing::new(room.to_vec()), plain: plain.len(), by, kept })
     }
 
     /// The tree again.
     pub fn open(&self) -> Result<Tree> {
-        let bug = |error| Error::bug(format!("unfolding files: {error}"));
         let mut plain = Zeroizing::new(Vec::with_capacity(self.plain));
-        let mut decompressor = Decompressor::with_prepared_dictionary(&self.by.decoder).map_err(bug)?;
-        decompressor.decompress_to_buffer(&self.packed, &mut *plain).map_err(bug)?;
+        let decoder = self.by.decoder.as_ddict();
+        let done = self.by.tables().decoder.decompress_using_ddict(&mut *plain, &self.packed, decoder);
+        done.map_err(|code| Error::bug(format!("unfolding files: {}", get_error_name(code))))?;
         read(&plain, &self.kept).ok_or_else(|| Error::bug("folded files that cannot be read"))
     }
 }
@@ -162,7 +176,7 @@ mod tests {
     #[test]
     fn what_is_folded_up_comes_back_by_any_dictionary() {
         for first in [Tree::new(), tree("one"), tree("two")] {
-            let by = Arc::new(Dictionary::of(&first));
+            let by = Arc::new(Dictionary::of(&first, Arc::default()));
             for tree in [Tree::new(), tree("one"), tree("two")] {
                 assert_eq!(Folded::of(&tree, by.clone()).unwrap().open().unwrap(), tree);
             }

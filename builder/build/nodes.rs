@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::{Deref, Range};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::alike::Kinds;
 use super::base::Knowledge;
-use super::fold::{Dictionary, Folded};
+use super::fold::{Dictionary, Folded, Tables};
 use super::images::NodeImage;
 use super::plan::Pending;
 use super::settings::Probed;
@@ -56,7 +56,7 @@ pub struct NodeOutline {
     /// What the base or a registry has, without the images that the node brings.
     pub provides: Arc<Vec<Provision>>,
     /// The commands whose programs may be asked what they think of their flags.
-    pub probed: Vec<Probed>,
+    pub probed: Vec<Arc<Probed>>,
     /// The flags that may be given more than once, each behind the name of its program's file.
     pub repeated: Arc<BTreeSet<(String, String)>>,
     /// What listens on it.
@@ -159,6 +159,7 @@ pub struct Folding {
     // What the last machines alone had, as far as was known then: it is shared when another has it too.
     last: VecDeque<Tree>,
     dictionaries: BTreeMap<Kind, Arc<Dictionary>>,
+    tables: Arc<Mutex<Tables>>,
 }
 
 /// Machines of a kind have much the same files.
@@ -189,7 +190,7 @@ impl Folding {
             (Some(known), _) => known.clone(),
             (None, Some(any)) if is_full => any.clone(),
             (None, _) => {
-                let made = Arc::new(Dictionary::of(own));
+                let made = Arc::new(Dictionary::of(own, self.tables.clone()));
                 self.dictionaries.insert(kind, made.clone());
                 made
             }

@@ -294,7 +294,7 @@ impl FileNames {
     }
 
     /// The commands that templates wrote and whose programs may be asked.
-    pub fn probed(&self, alike: &Alike) -> Vec<Probed> {
+    pub fn probed(&self, alike: &Alike) -> Vec<Arc<Probed>> {
         self.settings.probed(&self.asked(), alike)
     }
 

@@ -178,7 +178,7 @@ impl Settings {
     }
 
     /// The commands that a program may be asked about, of those that templates asked for.
-    pub fn probed(&self, asked: &BTreeSet<String>, alike: &Alike) -> Vec<Probed> {
+    pub fn probed(&self, asked: &BTreeSet<String>, alike: &Alike) -> Vec<Arc<Probed>> {
         let may = |name: &str, how: &Command| !how.probe.is_empty() && asked.contains(&format!("args.{name}"));
         let probed = self.commands.iter().filter(|(name, how)| may(name, how)).filter_map(|(name, how)| {
             let flag = |(flag, value, place): (&str, Option<&str>, &Place)| {
@@ -187,7 +187,8 @@ impl Settings {
             };
             let flags = self.flags.get(name)?.written().map(flag).collect();
             let program = how.program.clone().unwrap_or_else(|| name.clone());
-            Some(Probed { program, how: alike.commands.one(name.clone(), how.clone()), flags })
+            let how = alike.commands.one(name.clone(), how.clone());
+            Some(alike.probed.one(name.clone(), Probed { program, how, flags }))
         });
         probed.collect()
     }

@@ -101,17 +101,32 @@ pub struct Library {
     lists: BTreeMap<Box<str>, Rc<[End]>>,
 }
 
-/// What a file has.
-type Shelf = (Digest, Result<Rc<[Certificate]>, String>);
+/// What a file has, with its SHA-256.
+pub type Shelf = (Digest, Result<Rc<[Certificate]>, String>);
 
 impl Library {
-    fn read(&mut self, bytes: &[u8]) -> Shelf {
+    /// The certificates in a file.
+    pub fn read(&mut self, bytes: &[u8]) -> Shelf {
         let digest = Digest::of(bytes);
-        let known = self.shelves.iter().position(|(own, _)| *own == digest).and_then(|at| self.shelves.remove(at));
-        let shelf = known.unwrap_or_else(|| (digest, certificates(bytes).map(Rc::from)));
-        self.shelves.truncate(SHELVES - 1);
-        self.shelves.push_front(shelf.clone());
+        let shelf = self.take(&digest).unwrap_or_else(|| (digest, certificates(bytes).map(Rc::from)));
+        self.put(shelf.clone());
         shelf
+    }
+
+    /// Those of a file with this SHA-256, if they are kept.
+    pub fn find(&mut self, digest: &Digest) -> Option<Rc<[Certificate]>> {
+        let shelf = self.take(digest)?;
+        self.put(shelf.clone());
+        shelf.1.ok()
+    }
+
+    fn take(&mut self, digest: &Digest) -> Option<Shelf> {
+        self.shelves.iter().position(|(own, _)| own == digest).and_then(|at| self.shelves.remove(at))
+    }
+
+    fn put(&mut self, shelf: Shelf) {
+        self.shelves.truncate(SHELVES - 1);
+        self.shelves.push_front(shelf);
     }
 
     /// The ends in a list: every machine may have a list of all machines.

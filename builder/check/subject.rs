@@ -12,7 +12,7 @@ use crate::build::base::{Knowledge, Thing};
 use crate::build::{NodePlan, Plan, programs};
 use crate::digest::Digest;
 use crate::epoch::Epoch;
-use crate::error::{Place, Result};
+use crate::error::{Error, Place, Result};
 use crate::overlay::units::template;
 use crate::pki::Certificate;
 use crate::profile::Profile;
@@ -163,6 +163,14 @@ impl<'a> Cluster<'a> {
             look(&Batch { cluster: self, machines })?;
         }
         Ok(())
+    }
+
+    /// Looks at one machine.
+    pub fn one<T>(self, at: usize, look: impl FnOnce(&Machine<'_>) -> T) -> Result<T> {
+        let nodes = self.plan.nodes.some(at..at + 1)?;
+        let contents = Contents::of(&nodes, self.store);
+        let machine = nodes.first().map(|node| Machine::new(at, node, &contents));
+        machine.map(|machine| look(&machine)).ok_or_else(|| Error::bug(format!("there is no machine {at}")))
     }
 
     /// The plan.

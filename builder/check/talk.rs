@@ -35,9 +35,18 @@ pub struct Server<'a> {
     /// What it is.
     pub declared: &'a Placed<ServerDeclaration>,
     /// What it shows.
-    pub certificate: Option<Papers<'a>>,
+    pub certificate: Option<Box<Shown<'a>>>,
     /// By which authorities it knows clients.
-    pub clients: Option<Papers<'a>>,
+    pub clients: Option<Box<Papers<'a>>>,
+}
+
+/// Where a server's certificates are: of all servers that would be much, and few are asked at a time. See [`Talk::shown`].
+pub struct Shown<'a> {
+    place: &'a Place,
+    file: TreePath,
+    digest: Digest,
+    // None are there if they cannot be read.
+    is_readable: bool,
 }
 
 impl Server<'_> {
@@ -107,6 +116,8 @@ pub struct Talk<'a> {
     lists: BTreeMap<Digest, Rc<str>>,
     hosts: RefCell<hosts::Known>,
     known: RefCell<BTreeMap<Asked, Led>>,
+    // The certificates of the servers that were asked last.
+    library: RefCell<Library>,
 }
 
 /// A server's name, the name and addresses by which it is asked, and the port.
@@ -129,6 +140,7 @@ impl<'a> Talk<'a> {
             lists: BTreeMap::new(),
             hosts: RefCell::default(),
             known: RefCell::default(),
+            library: RefCell::default(),
         }
     }
 
@@ -177,6 +189,19 @@ impl<'a> Talk<'a> {
     {
         let (plan, real) = (self.cluster.plan(), self.cluster.has_keys());
         Ok(Reader { machine, outline: plan.nodes.outline(machine.at)?, real, library, proven: &plan.proven, findings })
+    }
+
+    /// What a server shows.
+    pub fn shown(&self, server: &Server<'a>) -> Option<Papers<'a>> {
+        let Shown { place, file, digest, is_readable } = &**server.certificate.as_ref()?;
+        let shelf = |machine: &Machine<'_>| self.library.borrow_mut().read(machine.bytes(file)?).1.ok();
+        let kept = self.library.borrow_mut().find(digest);
+        let certificates = match is_readable {
+            true => kept.or_else(|| self.cluster.one(server.at, shelf).ok()?),
+            false => None,
+        };
+        let certificates = certificates.unwrap_or_else(|| Rc::new([]));
+        Some(Papers { place, file: file.clone(), certificates, digest: *digest })
     }
 
     /// Whom a client asks who says no address: the server on its machine, or else all of them.
@@ -297,8 +322,11 @@ fn passes_by(server: &ServerDeclaration, client: &ClientDeclaration) -> bool {
 }
 
 fn server<'a>(declared: &'a Placed<ServerDeclaration>, reader: &mut Reader<'a, '_>) -> Server<'a> {
-    let certificate = declared.certificate.as_ref().map(|path| reader.pair(path, declared.key.as_ref()));
-    let clients = declared.clients.as_ref().map(|path| reader.papers(path));
+    let certificate = declared.certificate.as_ref().map(|path| {
+        let Papers { place, file, certificates, digest } = reader.pair(path, declared.key.as_ref());
+        Box::new(Shown { place, file, digest, is_readable: !certificates.is_empty() })
+    });
+    let clients = declared.clients.as_ref().map(|path| Box::new(reader.papers(path)));
     Server { at: reader.machine.at, machine: reader.outline, declared, certificate, clients }
 }
 

@@ -388,7 +388,7 @@ impl<'a> Trial<'a> {
             Trust::These(trusted) => (trusted.place, &client.machine.name),
         };
         let trusting = Side { place, machine };
-        let Some(shown) = &server.certificate else {
+        let Some(shown) = &self.talk.shown(server) else {
             if !server.listens().any(|listen| listen.tls == Some(false)) {
                 let says = format!("{who} wants a certificate of {whom}, which has none by an authority");
                 let listen = server.declared.listen.first().map_or(asked, |listen| &listen.place);
@@ -494,11 +494,8 @@ impl<'a> Trial<'a> {
 
     /// That a server's certificate has a name.
     fn named(&mut self, server: &'a Server<'a>, name: &str, asking: Side<'a>) {
-        let Some((shown, leaf)) =
-            server.certificate.as_ref().and_then(|shown| Some((shown, shown.certificates.first()?)))
-        else {
-            return;
-        };
+        let Some(shown) = self.talk.shown(server) else { return };
+        let Some(leaf) = shown.certificates.first() else { return };
         let has = match name.parse::<IpAddr>() {
             Ok(address) => leaf.ip().contains(&address),
             Err(_) => leaf.dns().iter().any(|own| matches(own, name)),

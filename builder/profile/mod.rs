@@ -42,9 +42,10 @@ pub struct Profile {
     pub project: PathBuf,
     /// The profile's file.
     pub file: PathBuf,
-    /// The documents that were merged, the outermost base first. Their flags and modules are applied in this order.
+    /// The documents that were merged, the outermost base first, without their nodes. Their flags and modules are applied in
+    /// this order.
     pub layers: Vec<Value>,
-    /// The merged document, nothing rendered.
+    /// The merged document without its nodes, nothing rendered.
     pub document: Value,
     /// Its resolved values.
     pub declared: ProfileDeclaration,
@@ -91,7 +92,7 @@ impl Profile {
         let epoch = declared.cluster.epoch.as_ref();
         let epoch = epoch.ok_or_else(|| no_epoch(&document))?.value;
         let objects = scope.nodes().to_vec();
-        // Each is in its node, and in no list beside it.
+        // Each is in its node, and in no list or document beside it: there may be thousands.
         let nodes = std::mem::take(&mut declared.nodes).into_iter().zip(node_documents).zip(objects);
         let nodes = nodes.map(|((declared, document), object)| Node {
             name: declared.name.value.clone(),
@@ -106,8 +107,8 @@ impl Profile {
             nodes: nodes.collect(),
             project,
             file,
-            layers,
-            document,
+            layers: layers.iter().map(|layer| without("nodes", layer)).collect(),
+            document: without("nodes", &document),
             declared,
             epoch,
             scope,
@@ -253,30 +254,34 @@ fn scope(document: &Value) -> Result<(Arc<Scope>, Vec<Value>)> {
         let value = document.get(name).cloned().unwrap_or_else(|| Value::empty_table(&document.place));
         names.insert(name.to_owned(), Global::Document(value));
     }
-    let nodes: Vec<_> =
-        document.get("nodes").map_or(&[][..], Value::items).iter().map(|node| derive(node, document)).collect();
+    let derived = derived(document);
+    let nodes = document.get("nodes").map_or(&[][..], Value::items).iter();
+    let nodes: Vec<_> = nodes.map(|node| derive(node, &derived)).collect();
     Ok((Scope::root(engine, names, nodes.clone()), nodes))
 }
 
-/// A node with its full name, its architecture, which it has from the cluster if it does not say, and its roles, of
-/// which it may have none.
-fn derive(node: &Value, document: &Value) -> Value {
-    let Some(table) = node.as_table() else { return node.clone() };
-    let mut table = table.with_room(3);
-    let mut default = |key: &str, data: Data| {
-        let value = Value { place: node.place.clone(), data };
-        table.insert_default(key, || Field { key: node.place.clone(), value });
-    };
-    default("roles", Data::Array(Arc::new(Vec::new())));
-    default("arch", Data::String("{{ cluster.arch }}".into()));
+/// What a node has that does not say otherwise: no roles, its architecture from the cluster, and its full name.
+fn derived(document: &Value) -> [(Arc<str>, Data); 3] {
     let domain = document.get("cluster").and_then(|cluster| cluster.get("domain"));
-    let fqdn = match (node.get("name"), domain) {
-        (Some(_), Some(_)) => "{{ node.name }}.{{ cluster.domain }}",
-        (Some(_), None) => "{{ node.name }}",
+    let fqdn = if domain.is_some() { "{{ node.name }}.{{ cluster.domain }}" } else { "{{ node.name }}" };
+    [
+        ("roles".into(), Data::Array(Arc::default())),
+        ("arch".into(), Data::String("{{ cluster.arch }}".into())),
+        ("fqdn".into(), Data::String(fqdn.into())),
+    ]
+}
+
+/// A node with what is derived.
+fn derive(node: &Value, derived: &[(Arc<str>, Data)]) -> Value {
+    let Some(table) = node.as_table() else { return node.clone() };
+    let mut table = table.with_room(derived.len());
+    for (key, data) in derived.iter().filter(|(key, _)| node.get(key).is_none()) {
         // That the name is missing is told when the node is read.
-        (None, _) => "",
-    };
-    default("fqdn", Data::String(fqdn.into()));
+        let is_nameless = **key == *"fqdn" && node.get("name").is_none();
+        let data = if is_nameless { Data::String("".into()) } else { data.clone() };
+        let value = Value { place: node.place.clone(), data };
+        table.insert(key.clone(), Field { key: node.place.clone(), value });
+    }
     Value { place: node.place.clone(), data: Data::Table(Arc::new(table)) }
 }
 
@@ -292,7 +297,8 @@ fn render_own(scope: &Arc<Scope>, document: &Value, nodes: &[Value]) -> Result<V
             "nodes" => {
                 let each = nodes.iter().map(|node| {
                     let own = scope.child(BTreeMap::from([("node".to_owned(), Global::Document(node.clone()))]));
-                    let kept = without_vars(node);
+                    // Its variables may refer to what only an overlay's scope has.
+                    let kept = without("vars", node);
                     faults.note(own.render(&kept)).unwrap_or(kept)
                 });
                 Value { place: field.value.place.clone(), data: Data::Array(Arc::new(each.collect())) }
@@ -304,10 +310,10 @@ fn render_own(scope: &Arc<Scope>, document: &Value, nodes: &[Value]) -> Result<V
     faults.finish(Value { place: document.place.clone(), data: Data::Table(Arc::new(rendered)) })
 }
 
-/// A node without its variables, which may refer to what only an overlay's scope has.
-fn without_vars(node: &Value) -> Value {
-    let Some(table) = node.as_table() else { return node.clone() };
+/// A table without one of its keys.
+fn without(key: &str, value: &Value) -> Value {
+    let Some(table) = value.as_table() else { return value.clone() };
     let mut table = Table::clone(table);
-    table.remove("vars");
-    Value { place: node.place.clone(), data: Data::Table(Arc::new(table)) }
+    table.remove(key);
+    Value { place: value.place.clone(), data: Data::Table(Arc::new(table)) }
 }

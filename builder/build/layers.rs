@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::nodes::{NodeOutline, NodePlan};
+use super::nodes::{NodeOutline, NodePlan, Nodes};
 use super::plan::Plan;
 use crate::bundle::lists::{self, LISTS};
 use crate::error::{Error, Result};
@@ -46,34 +46,23 @@ pub struct Layering<'a> {
     shared: BTreeMap<Group<'a>, Arc<Layer>>,
 }
 
-/// The nodes of a group: which is the first, how many there are, and what those have in common that were looked at.
-struct Members {
-    first: usize,
-    count: usize,
-    common: Tree,
-}
-
 impl<'a> Layering<'a> {
     /// Finds what the nodes of each group share.
     pub fn of(plan: &'a Plan) -> Result<Layering<'a>> {
-        let mut groups: BTreeMap<Group<'_>, Members> = BTreeMap::new();
+        let mut groups: BTreeMap<Group<'_>, Vec<usize>> = BTreeMap::new();
         for (number, node) in plan.nodes.outlines().enumerate() {
-            match groups.get_mut(&group_of(node)) {
-                None => {
-                    let common = plan.nodes.get(number)?.tree.filter(|_, entry| is_shareable(entry));
-                    groups.insert(group_of(node), Members { first: number, count: 1, common });
-                }
-                Some(members) => {
-                    members.count += 1;
-                    let is_same = |one: &Entry, other: &Entry| other.same_on_disk(one) && !is_parent(other);
-                    members.common = plan.nodes.same(number, std::mem::take(&mut members.common), is_same)?;
-                }
-            }
+            groups.entry(group_of(node)).or_default().push(number);
         }
         let mut shared = BTreeMap::new();
-        for (key, Members { first, common, .. }) in groups.into_iter().filter(|(_, members)| members.count > 1) {
-            if !common.is_empty() {
-                shared.insert(key, Arc::new(layer(Audience::Common, common, &plan.nodes.get(first)?)?));
+        for (key, group) in groups {
+            let [first, others @ ..] = &group[..] else { continue };
+            if others.is_empty() {
+                continue;
+            }
+            let first = plan.nodes.get(*first)?;
+            let tree = common(&plan.nodes, &first, others)?;
+            if !tree.is_empty() {
+                shared.insert(key, Arc::new(layer(Audience::Common, tree, &first)?));
             }
         }
         Ok(Layering { plan, shared })
@@ -131,9 +120,12 @@ fn is_parent(entry: &Entry) -> bool {
     entry.node == Node::Directory && *entry.origin == *"parent directory"
 }
 
-/// Whether it is common if all nodes of a group have it.
-fn is_shareable(entry: &Entry) -> bool {
-    entry.secrecy == Secrecy::Public && !entry.guard && !is_parent(entry)
+/// What all nodes of a group have.
+fn common(nodes: &Nodes, first: &NodePlan, others: &[usize]) -> Result<Tree> {
+    let is_shared = |entry: &Entry| entry.secrecy == Secrecy::Public && !entry.guard && !is_parent(entry);
+    let is_same = |one: &Entry, other: &Entry| other.same_on_disk(one) && !is_parent(other);
+    let shared = first.tree.filter(|_, entry| is_shared(entry));
+    others.iter().try_fold(shared, |tree, other| nodes.same(*other, tree, is_same))
 }
 
 /// A layer with the directories that it needs, as the node's whole tree or its base has them, and with its lists.

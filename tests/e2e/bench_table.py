@@ -125,6 +125,9 @@ def fleet(rows, sizes):
         # 1 is linear: what a node costs in the last tenfold, by what it costs in the one before.
         "linear": steps[-1] / steps[-2] if len(steps) > 1 else None,
         "memory-growth": memory[high] / memory[low],
+        # What a build may take by itself (--memory), however many nodes there are.
+        "memory": {"nodes": sizes[-1], "mib": memory[sizes[-1]] / MIB, "goal": 256, "met": memory[sizes[-1]] / MIB <= 256},
+        "memory-each-kb": (memory[sizes[-1]] - memory[low]) / (sizes[-1] - low) / 1000 if sizes[-1] > low else None,
     }
 
 
@@ -225,6 +228,9 @@ def ratio_lines(found):
     yield f"fleet: processors for each node from {each['from']:,} to {each['to']:,}", "", f"{each['ms']:.1f} ms", "", f"at most {each['goal']} ms", told(each["met"])
     yield "fleet: a node in the last tenfold / in the one before (1 is linear)", "", number(fleet["linear"]), "", "", ""
     yield f"fleet: peak memory, {each['to']:,} nodes / {each['from']:,}", "", number(fleet["memory-growth"]), "", "", ""
+    most = fleet["memory"]
+    yield f"fleet: peak memory of {most['nodes']:,} nodes", "", f"{most['mib']:.0f} MiB", "", f"at most {most['goal']} MiB", told(most["met"])
+    yield f"fleet: memory for each node from {each['from']:,} to {most['nodes']:,}", "", f"{number(fleet['memory-each-kb'])} KB", "", "", ""
 
 
 # The plot.

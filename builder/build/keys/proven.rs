@@ -40,7 +40,7 @@ impl Proven {
     }
 
     /// After the last was noted: what was not sorted is not found.
-    pub(in super::super) fn done(mut self) -> Proven {
+    pub(in crate::build) fn done(mut self) -> Proven {
         self.issued.sort_unstable_by_key(|made| made.file);
         self.issued.shrink_to_fit();
         self

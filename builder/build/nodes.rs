@@ -202,3 +202,84 @@ impl Folding {
         self.nodes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::{Content, Node};
+
+    fn outline(name: String, role: &str) -> Arc<NodeOutline> {
+        Arc::new(NodeOutline {
+            name,
+            arch: Arch::Amd64,
+            roles: Arc::new(vec![role.to_owned()]),
+            overlays: Arc::default(),
+            places: Arc::default(),
+            pending: Vec::new(),
+            images: Arc::default(),
+            provides: Arc::default(),
+            probed: Vec::new(),
+            repeated: Arc::default(),
+            servers: Vec::new(),
+            clients: Vec::new(),
+            agree: Vec::new(),
+            schemas: Arc::default(),
+            checks: Vec::new(),
+            addresses: Vec::new(),
+            base: Knowledge::None,
+        })
+    }
+
+    fn file(text: &str) -> Arc<Entry> {
+        Arc::new(Entry::new(Node::File(Content::inline(text)), "test"))
+    }
+
+    /// More than are remembered, of more kinds than have a dictionary.
+    #[test]
+    fn each_comes_back_whatever_the_others_have() {
+        let count = 2 * (LAST + MOST_KINDS);
+        let (of_all, twins) = (file("all"), [file("even"), file("odd")]);
+        let plan = |number: usize| {
+            let mut tree = Tree::new();
+            let own = file(&format!("of {number} alone").repeat(number));
+            for (path, entry) in [("/a", of_all.clone()), ("/b", twins[number % 2].clone()), ("/c", own)] {
+                tree.insert(path.parse().unwrap(), entry).unwrap();
+            }
+            NodePlan { outline: outline(format!("n{number}"), &format!("r{}", number / 2)), tree }
+        };
+        let plans: Vec<NodePlan> = (0..count).map(plan).collect();
+        let mut folding = Folding::default();
+        for some in plans.chunks(7) {
+            folding.take(some.to_vec()).unwrap();
+        }
+        let nodes = folding.finish();
+        for (number, plan) in plans.iter().enumerate() {
+            let got = nodes.get(number).unwrap();
+            assert_eq!((&got.name, &got.tree), (&plan.name, &plan.tree));
+            assert_eq!(nodes.number(&plan.name), Some(number));
+        }
+        assert_eq!((nodes.len(), nodes.iter().count()), (count, count));
+        assert!(nodes.get(count).is_err());
+        let kinds: BTreeSet<_> = nodes.0.iter().map(|kept| Arc::as_ptr(&kept.shared)).collect();
+        assert_eq!(kinds.len(), 2, "what several have is in memory once");
+    }
+
+    #[test]
+    fn what_nodes_have_the_same() {
+        let of_all = file("all");
+        let plan = |number: usize| {
+            let mut tree = Tree::new();
+            tree.insert("/a".parse().unwrap(), of_all.clone()).unwrap();
+            // Equal, and not the same in memory.
+            tree.insert("/b".parse().unwrap(), file("equal")).unwrap();
+            tree.insert("/c".parse().unwrap(), file(&number.to_string())).unwrap();
+            NodePlan { outline: outline(format!("n{number}"), "r"), tree }
+        };
+        let mut folding = Folding::default();
+        folding.take((0..3).map(plan).collect()).unwrap();
+        let nodes = folding.finish();
+        let same = |one: &Entry, other: &Entry| one.same_on_disk(other);
+        let common = (1..3).try_fold(nodes.get(0).unwrap().tree, |tree, other| nodes.same(other, tree, same)).unwrap();
+        assert_eq!(common.iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+    }
+}

@@ -85,7 +85,7 @@ impl Profile {
             document = load::set_default_epoch(&document, epoch);
         }
         // Unknown keys first, and before anything is rendered: a wrong key explains many a wrong value.
-        document::unknown_keys::<ProfileDeclaration>(&document)?;
+        unknown_keys(&document)?;
         let (scope, node_documents) = scope(&document)?;
         let rendered = render_own(&scope, &document, &node_documents)?;
         let mut declared: ProfileDeclaration = document::read(&rendered)?;
@@ -244,6 +244,19 @@ fn check_name(what: &str, name: &Placed<String>, faults: &mut Faults) {
         let message = format!("{what} is a DNS label (a-z, 0-9, `-` inside, at most 63), not `{}`", name.value);
         faults.push(Error::usage(message).at(&name.place));
     }
+}
+
+/// Nodes one by one: what is still a template is no value yet, and to begin again behind each in one document takes a time that
+/// grows with the square of their number.
+fn unknown_keys(document: &Value) -> Result<()> {
+    let nodes = document.get("nodes").filter(|nodes| matches!(nodes.data, Data::Array(_)));
+    let Some(nodes) = nodes else { return document::unknown_keys::<ProfileDeclaration>(document) };
+    let mut faults = Faults::new();
+    faults.note(document::unknown_keys::<ProfileDeclaration>(&without("nodes", document)));
+    for node in nodes.items() {
+        faults.note(document::unknown_keys::<NodeDeclaration>(node));
+    }
+    faults.finish(())
 }
 
 /// The names that templates see, and each node's document with what is derived added to it.

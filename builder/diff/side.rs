@@ -1,6 +1,6 @@
 //! [`Side`]: one of the two things that are compared, and where its entries are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -254,6 +254,13 @@ fn public_records(public: &Path, node: Option<&str>) -> Result<BTreeMap<String, 
 fn files(parts: &Parts, manifest: &Manifest, only: Option<&str>, sources: &mut Vec<Source>) -> Result<View> {
     let mut view = View { node: String::new(), sources: Vec::new() };
     let dirs = [(PUBLIC, Some(&parts.public), Trust::Public), (SECRETS, parts.secrets.as_ref(), Trust::Secret)];
+    let archives: BTreeSet<String> =
+        manifest.artifacts.iter().flat_map(|one| [Some(one.path.clone()), manifest_of(one)]).flatten().collect();
+    let nodes: BTreeSet<&str> = manifest.nodes.iter().map(|node| node.name.as_str()).collect();
+    let is_manifest = |name: &str| match name.strip_suffix(MANIFEST) {
+        Some(above) => above.is_empty() || above.strip_suffix('/').is_some_and(|node| nodes.contains(node)),
+        None => false,
+    };
     for (part, root, trust) in dirs.into_iter().filter_map(|(part, root, trust)| Some((part, root?, trust))) {
         let mut names = Vec::new();
         for (path, kind) in disk::walk(root)? {
@@ -262,12 +269,8 @@ fn files(parts: &Parts, manifest: &Manifest, only: Option<&str>, sources: &mut V
             }
             let name = text_of(&path)?;
             let of_node = |node: &str| name.strip_prefix(node).is_some_and(|rest| rest.starts_with('/'));
-            let path = format!("{part}/{name}");
-            let known =
-                manifest.artifacts.iter().any(|artifact| path == artifact.path || is_manifest_of(&path, artifact));
-            let manifests =
-                name == MANIFEST || manifest.nodes.iter().any(|node| name == format!("{}/{MANIFEST}", node.name));
-            if !known && !manifests && !is_proof(part, name) && only.is_none_or(of_node) {
+            let is_known = archives.contains(&format!("{part}/{name}")) || is_manifest(name);
+            if !is_known && !is_proof(part, name) && only.is_none_or(of_node) {
                 names.push(name.to_owned());
             }
         }
@@ -283,8 +286,8 @@ fn is_proof(part: &str, name: &str) -> bool {
     name == SUMS || is_signature(name) || (part == PUBLIC && (name == ENVELOPES || of_boot()))
 }
 
-/// Whether this is the manifest of a layer that no machine has alone: it lies beside the archive.
-fn is_manifest_of(path: &str, artifact: &Artifact) -> bool {
-    let stem = artifact.path.strip_suffix(&artifact.format);
-    artifact.node.is_none() && stem.is_some_and(|stem| path.strip_suffix("json") == Some(stem))
+/// The manifest of a layer that no machine has alone: it lies beside the archive.
+fn manifest_of(artifact: &Artifact) -> Option<String> {
+    let stem = artifact.path.strip_suffix(&artifact.format).filter(|_| artifact.node.is_none())?;
+    Some(format!("{stem}json"))
 }

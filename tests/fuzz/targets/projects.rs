@@ -77,7 +77,9 @@ pub fn plan(data: &[u8]) {
     let planned = || Plan::resolve(&profile, None, None);
     match (planned(), planned()) {
         (Ok(first), Ok(second)) => {
-            let all = |plan: &Plan| plan.nodes.iter().map(|node| format!("{:?}", node.tree)).collect::<Vec<_>>();
+            let all = |plan: &Plan| {
+                plan.nodes.iter().map(|node| format!("{:?}", node.map(|node| node.tree))).collect::<Vec<_>>()
+            };
             assert_eq!(all(&first), all(&second));
         }
         (Err(first), Err(second)) => {

@@ -150,9 +150,8 @@ fn nothing_of_a_kubeconfig_or_of_a_secret_file_is_told() {
     }
 }
 
-/// Every machine has a server behind one address, and a client of it: one client's certificate is of another authority, and one
-/// server's lacks the address.
-const MANY: &str = r#"summary = "o"
+/// What the overlays below begin with.
+const AUTHORITIES: &str = r#"summary = "o"
 [[authorities]]
 name    = "ca"
 subject = { cn = "ca" }
@@ -161,7 +160,11 @@ cert    = ["/etc/ca.crt"]
 name    = "other"
 subject = { cn = "other" }
 cert    = ["/etc/other.crt"]
-[[certificates]]
+"#;
+
+/// Every machine has a server behind one address, and a client of it: one client's certificate is of another authority, and one
+/// server's lacks the address.
+const MANY: &str = r#"[[certificates]]
 name      = "s"
 authority = "ca"
 subject   = { cn = "s" }
@@ -207,7 +210,8 @@ fn told(overlay: &str, count: usize) -> Vec<(String, usize)> {
     let profile = "overlays = [\"o\"]\n[cluster]\nname = \"c\"\nversion = \"1\"\nepoch = 2026-11-01T00:00:00Z\n"
         .to_owned()
         + &nodes;
-    let project = Project::new(&[("overlays/o/overlay.toml", overlay), ("profiles/p.toml", &profile)]);
+    let overlay = format!("{AUTHORITIES}{overlay}");
+    let project = Project::new(&[("overlays/o/overlay.toml", &overlay), ("profiles/p.toml", &profile)]);
     let output = project.command(&["--format", "json", "check", "profiles/p.toml"]).output().unwrap();
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let tell = |finding: &serde_json::Value| {
@@ -244,16 +248,7 @@ fn who_has_a_list_of_all_is_let_in_by_himself_alone() {
 
 /// One machine is otherwise, ODD: it says something else than all, and than itself; its client has a certificate of another
 /// authority than the server on n0 knows, and its server's certificate lacks the name by which n1 asks.
-const ODD: &str = r#"summary = "o"
-[[authorities]]
-name    = "ca"
-subject = { cn = "ca" }
-cert    = ["/etc/ca.crt"]
-[[authorities]]
-name    = "other"
-subject = { cn = "other" }
-cert    = ["/etc/other.crt"]
-[[certificates]]
+const ODD: &str = r#"[[certificates]]
 name      = "s"
 authority = "ca"
 subject   = { cn = "s" }

@@ -5,7 +5,9 @@
 
 use std::fmt;
 use std::io;
+use std::ops::Deref;
 use std::path::Path;
+use std::sync::Arc;
 
 /// The result of everything that can fail here.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -67,11 +69,35 @@ impl Class {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// The file as the user would name it.
-    pub file: std::sync::Arc<str>,
+    pub file: FileName,
     /// The line, from 1.
     pub line: u32,
     /// The column, from 1, in characters.
     pub column: u32,
+}
+
+/// A file's name. It is kept once for all places in the file, in as little as may be: of a large profile there are many.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FileName(Arc<String>);
+
+impl From<&str> for FileName {
+    fn from(name: &str) -> FileName {
+        FileName(Arc::new(name.to_owned()))
+    }
+}
+
+impl Deref for FileName {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for FileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self)
+    }
 }
 
 impl fmt::Display for Place {

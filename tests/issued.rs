@@ -66,9 +66,9 @@ struct Machines {
 
 impl Machines {
     fn of(profile: &Path) -> Machines {
-        let profile = Profile::load(profile, None).unwrap();
+        let (profile, seen) = Profile::load(profile, None).unwrap();
         let seed = Seed::generate().unwrap();
-        let plan = Plan::resolve(&profile, None, Some(&seed)).unwrap();
+        let plan = Plan::resolve(&profile, seen, None, Some(&seed)).unwrap();
         let directory = tempfile::tempdir().unwrap();
         let write = |below: &str, path: &str, bytes: &[u8]| {
             let path = directory.path().join(below).join(path.trim_start_matches('/'));

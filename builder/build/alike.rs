@@ -66,6 +66,8 @@ pub struct Alike {
     pub commands: Kinds<String, Command>,
     /// Commands with their flags.
     pub probed: Kinds<String, Probed>,
+    /// Flags of commands that several machines have.
+    pub common: Kinds<String, Vec<Arc<Placed<Flag>>>>,
     /// Flags.
     pub flags: Kinds<Place, Placed<Flag>>,
     /// Who listens.

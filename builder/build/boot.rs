@@ -19,7 +19,7 @@ use crate::bundle::{
 };
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::profile::{LayersDeclaration, Lock, NodeDeclaration, OutputDeclaration, Profile};
+use crate::profile::{LayersDeclaration, Lock, OutputDeclaration, Profile};
 use crate::store::{Pin, Store};
 use crate::tree::{Audience, Blobs as _, Content, Node, Secrecy, TreePath};
 
@@ -104,7 +104,7 @@ impl<'a> Boot<'a> {
         let unknown = || Error::bug(format!("the base of {} is not known", node.name));
         let (base, known) = (self.bases.nodes.get(index).ok_or_else(unknown)?, self.bases.known(index));
         let known = known.ok_or_else(unknown)?;
-        let declared: &NodeDeclaration = &self.profile.nodes.get(index).ok_or_else(unknown)?.declared;
+        let declared = self.profile.nodes.get(index).ok_or_else(unknown)?;
         check_init(node, known)?;
         let kernel = kernel(base, known, lock)?;
         let initrds = match self.made_of(index) {
@@ -202,7 +202,7 @@ impl<'a> Boot<'a> {
         if has >= record.memory {
             return Ok(());
         }
-        let (name, mib) = (&self.profile.nodes[index].name, record.memory.div_ceil(1 << 20));
+        let (name, mib) = (&*self.profile.nodes[index].name, record.memory.div_ceil(1 << 20));
         let message =
             format!("{name} needs {mib} MiB of memory to unpack what it starts from, and has {}", memory.value);
         let advice = "leave something out, give it more, or let it use more of what it has: `initramfs_options=size=85%` \

@@ -62,7 +62,7 @@ pub fn place_files(
         let content = contents.rendered.get((one.number, number, format), variants, |_| true, content);
         let entry = content.and_then(|content| file_entry(one, file, declared, content));
         let Some(entry) = faults.note(entry) else { continue };
-        let start = Place { file: file.file.as_str().into(), line: 1, column: 1 };
+        let start = Place { file: file.file.clone(), line: 1, column: 1 };
         let overrides = one.overlay.overrides() || declared.is_some_and(|declared| declared.overrides);
         let vouched = declared.is_some_and(|declared| declared.not_secret.is_some());
         faults.note(match vouched {
@@ -178,7 +178,7 @@ fn render_file(
     let marked = scope.render_file(source, &file.file).map_err(|error| names.conceal(error))?;
     let marked = Zeroizing::new(marked);
     let used_secret = names.used_secret();
-    let start = Place { file: file.file.as_str().into(), line: 1, column: 1 };
+    let start = Place { file: file.file.clone(), line: 1, column: 1 };
     if used_secret && !is_secret {
         let message = format!("{} uses a secret and would be in a public layer", file.path);
         return Err(Error::policy(message).advise("declare it with `secret = true` in [[files]]").at(&start));

@@ -49,6 +49,7 @@ use crate::bundle::manifest::{FORMAT, to_text};
 use crate::bundle::{self, Artifact, Draft, Existing, Manifest, NodeRecord, Outcome, Share};
 use crate::document::nearest;
 use crate::error::{Error, Faults, Result};
+use crate::overlay::Seen;
 use crate::pki::{Seed, Term};
 use crate::profile::lock::Staleness;
 use crate::profile::{Lock, Profile};
@@ -103,10 +104,10 @@ pub struct Built {
 }
 
 /// Builds a release. The result is a function of profile, overlays, lock and seed alone.
-pub fn build(profile: &Profile, lock: &Lock, seed: &Seed, building: &Building<'_>) -> Result<Built> {
+pub fn build(profile: &Profile, seen: Seen, lock: &Lock, seed: &Seed, building: &Building<'_>) -> Result<Built> {
     keys::check_seed(seed, lock.seed.as_deref(), &profile.lock_file().display().to_string())?;
-    let bases = fetch_bases(profile, lock, building)?;
-    let plan = resolve_locked(&bases, profile, lock, seed)?;
+    let bases = fetch_bases(profile, &seen, lock, building)?;
+    let plan = resolve_locked(&bases, profile, seen, lock, seed)?;
     (building.examine)(&plan)?;
     dates::check(&plan, &building.term)?;
     let selected = select(&plan, building.nodes)?;
@@ -142,16 +143,16 @@ pub fn build(profile: &Profile, lock: &Lock, seed: &Seed, building: &Building<'_
 }
 
 /// The machines' bases, as far as they are locked: what is laid on them depends on what they are.
-fn fetch_bases(profile: &Profile, lock: &Lock, building: &Building<'_>) -> Result<Bases> {
-    let mut bases = Bases::of(profile)?;
+fn fetch_bases(profile: &Profile, seen: &Seen, lock: &Lock, building: &Building<'_>) -> Result<Bases> {
+    let mut bases = Bases::of(profile, seen)?;
     gather::fetch(&bases.sources, lock, Thorough::No, building.store, building.options)?;
     bases.open(lock, building.store)?;
     Ok(bases)
 }
 
 /// The plan with every source pinned, or why the lock does not serve.
-fn resolve_locked(bases: &Bases, profile: &Profile, lock: &Lock, seed: &Seed) -> Result<Plan> {
-    let mut plan = Plan::resolve_on(bases, profile, Some(lock), Some(seed))?;
+fn resolve_locked(bases: &Bases, profile: &Profile, seen: Seen, lock: &Lock, seed: &Seed) -> Result<Plan> {
+    let mut plan = Plan::resolve_on(bases, profile, seen, Some(lock), Some(seed))?;
     let mut faults = Faults::new();
     std::mem::take(&mut plan.missing).into_iter().for_each(|missing| faults.push(missing));
     faults.note(check_lock(profile, Some(lock), &plan));

@@ -25,15 +25,17 @@ use super::talk::{self, Talk};
 use crate::document::{self, Data, Placed, Table, Value};
 use crate::error::{Error, Faults, Result};
 use crate::overlay::declare::{Declarations, Provision, SourceDeclaration};
-use crate::overlay::{Overlay, Remembered, Scope, units};
+use crate::overlay::{Overlay, Remembered, Scope, Seen, units};
 use crate::profile::lock::{Locked, Wanted};
-use crate::profile::{Lock, Node as Machine, Profile};
+use crate::profile::{Lock, NodeDeclaration as Machine, Profile};
 use crate::tree::{Content, Entry, Node, Tree, TreePath};
 
 /// What nodes are resolved from.
 pub struct Ground<'a> {
     /// The profile.
     pub profile: &'a Profile,
+    /// What templates see of it.
+    pub seen: &'a Seen,
     /// Its overlays, in its order.
     pub overlays: &'a [Overlay],
     /// What the lock has.
@@ -153,7 +155,7 @@ impl Gathering<'_, '_> {
 impl<'a> Ground<'a> {
     /// What a node is as far as it depends on no other.
     pub fn prepare(&self, number: usize, node: &'a Machine, base: Knowledge) -> Result<Prepared<'a>> {
-        let scopes = NodeScopes::new(&self.shared, self.profile, self.overlays, (number, node), &base)?;
+        let scopes = NodeScopes::new(&self.shared, (self.profile, self.seen), self.overlays, number, &base)?;
         let active = self.activate(&scopes)?;
         let (mut faults, mut more) = (Faults::new(), Faults::new());
         let settings = settings(self.profile, &active, &scopes, &mut faults);
@@ -186,13 +188,13 @@ impl<'a> Ground<'a> {
         let same = active.iter().flat_map(|one| same_files(one, &tree, &self.contents, &mut faults)).collect();
         let schemas = active.iter().flat_map(|one| one.declared.schemas.iter().cloned()).collect();
         let alike = &self.alike;
-        let mut roles = node.declared.roles.clone();
+        let mut roles = node.roles.clone();
         roles.sort();
         let overlays = active.iter().map(|one| one.overlay.name.clone()).collect();
         let outline = NodeOutline {
             provides: alike.provides.one((), provided(&active, &tree, &pending, &images)),
-            name: node.name.clone(),
-            arch: node.declared.arch,
+            name: node.name.value.clone(),
+            arch: node.arch,
             roles: alike.names.one("roles", roles),
             overlays: alike.names.one("overlays", overlays),
             places: alike.places.one((), places),
@@ -268,7 +270,7 @@ impl<'a> Ground<'a> {
         for (name, value) in sources::merge(&of_overlays, of_profile.as_ref(), &elsewhere) {
             let declared: Option<Placed<SourceDeclaration>> = faults.note(document::read(&value));
             let Some(declared) = declared else { continue };
-            let planned = sources::plan(self.profile, &name, &declared, node.declared.arch);
+            let planned = sources::plan(self.profile, &name, &declared, node.arch);
             let Some((wanted, source, installed)) = faults.note(planned) else { continue };
             found.push(NodeSource { wanted, source, installed, overrides: declared.overrides });
         }
@@ -549,7 +551,6 @@ fn enable(unit: &Placed<String>, placing: &Placing) -> Result<Vec<units::Link>> 
 
 /// What others may call the machine: its names and addresses.
 fn addresses(node: &Machine) -> Vec<String> {
-    let declared = &node.declared;
-    let numbers = declared.address.iter().chain(&declared.addresses).map(|address| address.value.to_string());
-    [declared.name.value.clone(), declared.fqdn.clone()].into_iter().chain(numbers).collect()
+    let numbers = node.address.iter().chain(&node.addresses).map(|address| address.value.to_string());
+    [node.name.value.clone(), node.fqdn.clone()].into_iter().chain(numbers).collect()
 }

@@ -61,8 +61,7 @@ impl Placing {
             let advice = "say `override = true` in the later overlay if that is meant";
             self.tree.insert(path.clone(), entry).map_err(|error| error.at(place).advise(advice))?;
         }
-        let file = self.contents.text(place.file.clone());
-        self.places.insert(path, Place { file, ..*place });
+        self.places.insert(path, place.clone());
         Ok(())
     }
 

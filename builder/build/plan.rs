@@ -20,7 +20,7 @@ use super::sources::PlannedSource;
 use crate::digest::Digest;
 use crate::document::nearest;
 use crate::error::{Error, Faults, Place, Result};
-use crate::overlay::{self, Home, Overlay, Remembered};
+use crate::overlay::{self, Home, Overlay, Remembered, Seen};
 use crate::pki::{Authority, Seed};
 use crate::profile::lock::{Imported, Parts, Wanted};
 use crate::profile::{Lock, Profile};
@@ -90,21 +90,28 @@ pub struct Pending {
 impl Plan {
     /// Resolves a profile. Without a lock, what comes from sources is pending; without a seed, keys are empty. Nothing is
     /// known of the machines' bases.
-    pub fn resolve(profile: &Profile, lock: Option<&Lock>, seed: Option<&Seed>) -> Result<Plan> {
-        Plan::resolve_on(&Bases::of(profile)?, profile, lock, seed)
+    pub fn resolve(profile: &Profile, seen: Seen, lock: Option<&Lock>, seed: Option<&Seed>) -> Result<Plan> {
+        Plan::resolve_on(&Bases::of(profile, &seen)?, profile, seen, lock, seed)
     }
 
     /// As [`Plan::resolve`], on these bases.
-    pub fn resolve_on(bases: &Bases, profile: &Profile, lock: Option<&Lock>, seed: Option<&Seed>) -> Result<Plan> {
+    pub fn resolve_on(
+        bases: &Bases,
+        profile: &Profile,
+        seen: Seen,
+        lock: Option<&Lock>,
+        seed: Option<&Seed>,
+    ) -> Result<Plan> {
         let overlays = load_overlays(profile)?;
         let mut faults = Faults::new();
         let mut keys = Keys::new(profile, seed)?;
         let mut placements = Placements::new(profile)?;
         let (mut sources, mut admin) = (bases.sources.clone(), BTreeMap::new());
         let (mut asked, mut same, mut known) = (BTreeSet::new(), BTreeMap::new(), Known::default());
-        let (keyed, shared) = (seed.is_some(), Shared::new(profile, &overlays));
+        let (keyed, shared) = (seed.is_some(), Shared::new(profile, &seen, &overlays));
         let (declared, contents, alike) = (Remembered::default(), Arc::default(), Alike::default());
-        let ground = Ground { profile, overlays: &overlays, lock, keyed, shared, declared, contents, alike };
+        let ground =
+            Ground { profile, seen: &seen, overlays: &overlays, lock, keyed, shared, declared, contents, alike };
         let gathering = Gathering {
             keys: &mut keys,
             placements: &mut placements,
@@ -115,6 +122,9 @@ impl Plan {
             known: &mut known,
         };
         let nodes = resolve_nodes(&ground, gathering, bases, &mut faults)?;
+        // All that only served to resolve nodes.
+        drop(ground);
+        drop(seen);
         if faults.is_empty() {
             check_written(profile, &asked, &mut faults);
         }
@@ -205,7 +215,6 @@ fn resolve_nodes<'a>(
             plans.extend(faults.note(plan));
             gathering.take(&name, told, faults);
         }
-        plans.iter().filter(|_| ground.keyed).for_each(|plan| gathering.known.hold(plan));
         folding.take(plans)?;
     }
     Ok(folding.finish())

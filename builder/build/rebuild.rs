@@ -13,6 +13,7 @@ use crate::diff;
 use crate::disk::{self, Kind, StagedDirectory};
 use crate::epoch;
 use crate::error::{Error, Faults, Result};
+use crate::overlay::Seen;
 use crate::pki::{Seed, Term};
 use crate::profile::{Lock, Profile};
 use crate::store::{Options, Store};
@@ -51,6 +52,7 @@ pub struct Rebuilt {
 pub fn rebuild(
     release: &Path,
     profile: &Profile,
+    seen: Seen,
     lock: &Lock,
     seed: &Seed,
     rebuilding: &Rebuilding<'_>,
@@ -74,7 +76,7 @@ pub fn rebuild(
         // Of what is built already only its bytes are asked.
         examine: &|_| Ok(()),
     };
-    let built = build(profile, lock, seed, &building)?;
+    let built = build(profile, seen, lock, seed, &building)?;
     let secrets = disk::kind(&release.join(SECRETS))? == Some(Kind::Directory);
     let (other, rebuilt) = compare(release, &built.path, secrets, rebuilding.means.jobs)?;
     match other.is_empty() {

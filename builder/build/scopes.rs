@@ -24,8 +24,8 @@ use crate::document::{Value, nearest};
 use crate::error::{Error, Fault, Faults, Place, Result};
 use crate::overlay::reads::Reads;
 use crate::overlay::scope::SharedValues;
-use crate::overlay::{Global, Overlay, Scope, Sharing, Variants};
-use crate::profile::{Node, Profile, merge};
+use crate::overlay::{Global, Overlay, Scope, Seen, Sharing, Variants};
+use crate::profile::{Profile, merge};
 use crate::tree::Tree;
 use minijinja::value::{Enumerator, Kwargs, Object, Value as Jinja};
 
@@ -55,15 +55,14 @@ pub struct Shared {
 
 impl Shared {
     /// Of these overlays.
-    pub fn new(profile: &Profile, overlays: &[Overlay]) -> Shared {
+    pub fn new(profile: &Profile, seen: &Seen, overlays: &[Overlay]) -> Shared {
         let variables = |overlay| {
             let mut faults = Faults::new();
             let variables = variables_of(profile, overlay, None, &mut faults);
             faults.is_empty().then_some(variables)
         };
         let differing = |overlay: &Overlay| {
-            let said =
-                profile.nodes.iter().filter_map(|node| node.document.get("vars")?.get(&overlay.name)?.as_table());
+            let said = seen.documents().iter().filter_map(|node| node.get("vars")?.get(&overlay.name)?.as_table());
             Arc::new(said.flat_map(|table| table.keys().map(str::to_owned)).collect())
         };
         Shared {
@@ -78,10 +77,10 @@ impl Shared {
         &self,
         profile: &Profile,
         overlays: &[Overlay],
-        (number, node): (usize, &Node),
+        (number, node): (usize, &Value),
         faults: &mut Faults,
     ) -> Vec<(usize, Value)> {
-        let own = |overlay: &Overlay| node.document.get("vars").is_some_and(|vars| vars.get(&overlay.name).is_some());
+        let own = |overlay: &Overlay| node.get("vars").is_some_and(|vars| vars.get(&overlay.name).is_some());
         let usual = overlays.iter().zip(&self.variables);
         let of = |(overlay, usual): (&Overlay, &Option<Value>)| match usual {
             Some(usual) if !own(overlay) => (0, usual.clone()),
@@ -95,23 +94,23 @@ impl NodeScopes {
     /// The scopes of a node with its number, for all overlays of the profile.
     pub fn new(
         shared: &Shared,
-        profile: &Profile,
+        (profile, seen): (&Profile, &Seen),
         overlays: &[Overlay],
-        (number, node): (usize, &Node),
+        number: usize,
         on: &Knowledge,
     ) -> Result<NodeScopes> {
         let mut faults = Faults::new();
-        let all = shared.variables(profile, overlays, (number, node), &mut faults);
+        let all = shared.variables(profile, overlays, (number, &seen.documents()[number]), &mut faults);
         let variants: Variants = all.iter().map(|(variant, _)| *variant).collect();
         let sharing = |names| Sharing { values: shared.values.clone(), names, variants: variants.clone() };
         let variables = Arc::new(Variables(OnceLock::new()));
         let object = Jinja::from_object(OverlaysObject(Arc::downgrade(&variables)));
         let mut names = BTreeMap::from([
-            ("node".to_owned(), Global::Ready(node.object.clone())),
+            ("node".to_owned(), Global::Ready(seen.objects()[number].clone())),
             ("overlays".to_owned(), Global::Noting(object)),
         ]);
         names.extend(base_names(on).map(|base| ("base".to_owned(), Global::Ready(base))));
-        let base = profile.scope.sharing_child(names, Reads::NODE, Some(sharing(KINDS * overlays.len())));
+        let base = seen.scope.sharing_child(names, Reads::NODE, Some(sharing(KINDS * overlays.len())));
         let (mut scopes, mut named) = (Vec::new(), BTreeMap::new());
         for (index, (overlay, (_, vars))) in overlays.iter().zip(all).enumerate() {
             let names = BTreeMap::from([("vars".to_owned(), Global::Differing(vars, shared.differing[index].clone()))]);
@@ -148,12 +147,12 @@ impl Object for Unknown {
 
 /// An overlay's defaults, with what the profile and then the node, if it is for one, say over them. A name that the overlay does not have
 /// is a mistake.
-fn variables_of(profile: &Profile, overlay: &Overlay, node: Option<&Node>, faults: &mut Faults) -> Value {
+fn variables_of(profile: &Profile, overlay: &Overlay, node: Option<&Value>, faults: &mut Faults) -> Value {
     let empty = || Value::empty_table(&overlay.declarations.place);
     let defaults = overlay.declarations.get("vars").cloned().unwrap_or_else(empty);
     let known: Vec<&str> = defaults.as_table().into_iter().flat_map(|table| table.keys()).collect();
     let mut vars = defaults.clone();
-    for document in [Some(&profile.document), node.map(|node| &node.document)].into_iter().flatten() {
+    for document in [Some(&profile.document), node].into_iter().flatten() {
         let Some(given) = document.get("vars").and_then(|vars| vars.get(&overlay.name)) else { continue };
         for (name, field) in given.as_table().into_iter().flatten() {
             if !known.contains(&name) {

@@ -34,8 +34,16 @@ pub struct Probed {
     pub program: String,
     /// How it is written, and asked.
     pub how: Arc<Command>,
+    // Its flags: those that other machines have too, and those that it alone has.
+    common: Arc<Vec<Arc<Placed<Flag>>>>,
+    own: Vec<Arc<Placed<Flag>>>,
+}
+
+impl Probed {
     /// Its flags.
-    pub flags: Vec<Arc<Placed<Flag>>>,
+    pub fn flags(&self) -> impl Iterator<Item = &Placed<Flag>> {
+        self.common.iter().chain(&self.own).map(|flag| &**flag)
+    }
 }
 
 impl Settings {
@@ -185,10 +193,13 @@ impl Settings {
                 let value = Flag { name: flag.to_owned(), value: value.map(str::to_owned) };
                 alike.flags.one(place.clone(), Placed { place: place.clone(), value })
             };
-            let flags = self.flags.get(name)?.written().map(flag).collect();
+            // One is here and one is remembered: more are on other machines. As with files, that decides where they are kept alone.
+            let flags = self.flags.get(name)?.written().map(flag);
+            let (common, own): (Vec<_>, Vec<_>) = flags.partition(|flag| Arc::strong_count(flag) > 2);
+            let common = alike.common.one(name.clone(), common);
             let program = how.program.clone().unwrap_or_else(|| name.clone());
             let how = alike.commands.one(name.clone(), how.clone());
-            Some(alike.probed.one(name.clone(), Probed { program, how, flags }))
+            Some(alike.probed.one(name.clone(), Probed { program, how, common, own }))
         });
         probed.collect()
     }

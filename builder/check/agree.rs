@@ -42,6 +42,8 @@ struct Entry<'a> {
     order: usize,
     machine: usize,
     declared: &'a Placed<AgreeDeclaration>,
+    // On so many machines behind that one it is the same.
+    more: usize,
 }
 
 /// The entries of each name, in the whole cluster or on each machine.
@@ -108,13 +110,20 @@ type Signing<'a> = (Entry<'a>, &'a Placed<TreePath>, Result<Rc<[u8]>, &'static s
 impl<'a> Agreement<'a> {
     fn hear(&mut self, machine: &Machine<'_>, declared: &'a Placed<AgreeDeclaration>, publics: Option<&mut Publics>) {
         self.count += 1;
-        let entry = Entry { order: self.count, machine: machine.at, declared };
+        let entry = Entry { order: self.count, machine: machine.at, declared, more: 0 };
         let AgreeDeclaration { value, items: list, file, signs, knows, .. } = &declared.value;
         let file = file.as_ref().filter(|path| machine.bytes(path).is_some()).and_then(|path| machine.digest(path));
         let value = value.as_ref().map(|value| What::Value(&value.value));
         let list = list.as_ref().map(|list| What::Items(items(list).collect()));
         for what in [value, list, file.map(What::File)].into_iter().flatten() {
-            self.said.entry(what).or_default().push(entry);
+            let said = self.said.entry(what).or_default();
+            let is_same = |last: &Entry<'_>| {
+                std::ptr::eq(last.declared, declared) && last.machine + last.more + 1 == entry.machine
+            };
+            match said.last_mut().filter(|last| is_same(last)) {
+                Some(last) => last.more += 1,
+                None => said.push(entry),
+            }
         }
         let Some(publics) = publics else { return };
         if let Some((path, bytes)) = signs.as_ref().and_then(|path| Some((path, machine.bytes(path)?))) {
@@ -145,7 +154,8 @@ impl<'a> Agreement<'a> {
     fn compare(&self, is_of_kind: fn(&What<'_>) -> bool, nodes: &Nodes, findings: &mut Findings) {
         let said = || self.said.iter().filter(|(what, _)| is_of_kind(what));
         let first = |entries: &[Entry<'_>]| entries.first().map_or(0, |entry| entry.order);
-        let right = said().max_by_key(|(_, entries)| (entries.len(), Reverse(first(entries))));
+        let count = |entries: &[Entry<'_>]| entries.iter().map(|entry| entry.more + 1).sum::<usize>();
+        let right = said().max_by_key(|(_, entries)| (count(entries), Reverse(first(entries))));
         let Some((right, [of_right, ..])) = right.map(|(what, entries)| (what, entries.as_slice())) else { return };
         let mut wrong: BTreeMap<&Place, Vec<(&What<'_>, &Entry<'_>)>> = BTreeMap::new();
         for (what, entries) in said().filter(|(what, _)| *what != right) {
@@ -161,7 +171,7 @@ impl<'a> Agreement<'a> {
             right.shown(file(of_right.declared)).replacen("another ", "", 1),
             name(nodes, of_right)
         );
-        let on = wrong.values().flatten().map(|(_, entry)| name(nodes, entry).to_owned()).collect();
+        let on = wrong.values().flatten().flat_map(|(_, entry)| names(nodes, entry)).collect();
         findings.note(finding(entry.declared, says, place, on));
     }
 
@@ -206,6 +216,12 @@ impl<'a> Agreement<'a> {
 
 fn name<'n>(nodes: &'n Nodes, entry: &Entry<'_>) -> &'n str {
     nodes.outline(entry.machine).map_or("", |node| &node.name)
+}
+
+/// Of all machines on which it is the same.
+fn names(nodes: &Nodes, entry: &Entry<'_>) -> impl Iterator<Item = String> {
+    let machines = entry.machine..=entry.machine + entry.more;
+    machines.filter_map(|machine| nodes.outline(machine).ok().map(|node| node.name.clone()))
 }
 
 /// The public keys in files, by the SHA-256 of what is in them.

@@ -141,7 +141,7 @@ fn programs(machine: &Machine<'_>, name: &str) -> BTreeSet<Pin> {
 }
 
 fn judge(cluster: &Cluster<'_>, asked: &Asked, uses: &[Use<'_>], findings: &mut Findings) {
-    let flags: BTreeSet<&Flag> = uses.iter().flat_map(|(_, command)| &command.flags).map(|flag| &flag.value).collect();
+    let flags: BTreeSet<&Flag> = uses.iter().flat_map(|(_, command)| command.flags()).map(|flag| &flag.value).collect();
     let mut question = asked.question.clone();
     let mut told = BTreeSet::new();
     let mut flags = flags.into_iter().peekable();
@@ -240,7 +240,7 @@ fn tell(asked: &Asked, told: &Told, uses: &[Use<'_>], findings: &mut Findings) {
         None => one.name == *flag && (*kind != Kind::Value || one.value.value.is_none()),
     };
     for (machine, command) in uses {
-        for one in command.flags.iter().filter(|one| is_meant(one)) {
+        for one in command.flags().filter(|one| is_meant(one)) {
             let mut finding = Finding::of(rule, says.clone());
             finding.place = Some(one.place.clone());
             finding.on.insert(machine.name.clone());

@@ -119,10 +119,10 @@ fn addresses(cluster: &Cluster<'_>, findings: &mut Findings) {
     let inside = |address: &IpAddr| machines.is_some_and(|range| range.contains(address));
     let mut all: Vec<(String, &IpAddr, &Place)> = Vec::new();
     for node in &cluster.profile.nodes {
-        for address in node.declared.address.iter().chain(&node.declared.addresses) {
-            all.push((node.name.clone(), &address.value, &address.place));
+        for address in node.address.iter().chain(&node.addresses) {
+            all.push((node.name.value.clone(), &address.value, &address.place));
             if network.gateway.as_ref().is_some_and(|gateway| gateway.value == address.value) {
-                let says = format!("{} has the gateway's address, {}", node.name, address.value);
+                let says = format!("{} has the gateway's address, {}", node.name.value, address.value);
                 add(&GATEWAY_TAKEN, says, &address.place, findings);
             }
         }

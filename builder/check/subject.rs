@@ -46,7 +46,7 @@ pub struct Batch<'a> {
 }
 
 /// So many machines are looked at together: what they have alike is read once for them.
-const BATCH: usize = 256;
+const BATCH: usize = 64;
 
 /// What may be done with programs of the bundles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

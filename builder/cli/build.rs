@@ -51,11 +51,11 @@ pub struct Build {
 impl Build {
     pub fn run(&self, printer: &Printer) -> Result<()> {
         let memory = build::sources::parse_size(&self.memory).map_err(|error| error.context("--memory"))?;
-        let profile = self.profile.load()?;
+        let (profile, seen) = self.profile.load()?;
         let shown = profile.lock_file().display().to_string();
         let Some(lock) = Lock::load(&profile.project.join(profile.lock_file()), &shown)? else {
             // Without a lock, whatever else is wrong is said first: a lock could not be made either.
-            let plan = Plan::resolve(&profile, None, None)?;
+            let plan = Plan::resolve(&profile, seen, None, None)?;
             return build::check_lock(&profile, None, &plan);
         };
         let seed = self.seed.load(&profile, lock.seed.as_deref())?;
@@ -71,7 +71,7 @@ impl Build {
             term: Term { at: self.at.unwrap_or(profile.epoch), least: self.min_validity.unwrap_or_default() },
             examine: &|plan| self.examine(plan, &profile, &store, printer),
         };
-        let built = build::build(&profile, &lock, &seed, &building)?;
+        let built = build::build(&profile, seen, &lock, &seed, &building)?;
         report(&built, printer)
     }
 

@@ -69,21 +69,22 @@ struct AcceptedRecord<'a> {
 impl Check {
     pub fn run(&self, printer: &Printer) -> Result<()> {
         match &self.profile {
-            Some(file) if !self.list => self.check(&Profile::load(file, Epoch::from_environment()?)?, printer),
+            Some(file) if !self.list => self.check(file, printer),
             profile => listed(profile.as_deref(), printer),
         }
     }
 
-    fn check(&self, profile: &Profile, printer: &Printer) -> Result<()> {
+    fn check(&self, file: &Path, printer: &Printer) -> Result<()> {
+        let (profile, seen) = Profile::load(file, Epoch::from_environment()?)?;
         let shown = profile.lock_file().display().to_string();
         let lock = Lock::load(&profile.project.join(profile.lock_file()), &shown)?;
-        let seed = self.seed(profile, lock.as_ref())?;
-        let (mut bases, store) = (Bases::of(profile)?, open_store()?);
+        let seed = self.seed(&profile, lock.as_ref())?;
+        let (mut bases, store) = (Bases::of(&profile, &seen)?, open_store()?);
         if let Some(lock) = &lock {
             bases.open(lock, &store)?;
         }
-        let plan = Plan::resolve_on(&bases, profile, lock.as_ref(), seed.as_ref())?;
-        let outcome = check::examine(&plan, profile, &store, self.programs.programs())?;
+        let plan = Plan::resolve_on(&bases, &profile, seen, lock.as_ref(), seed.as_ref())?;
+        let outcome = check::examine(&plan, &profile, &store, self.programs.programs())?;
         let (findings, accepted) = (&outcome.findings, &outcome.accepted);
         if let Some(path) = &self.sarif {
             let text = serde_json::to_string_pretty(&sarif::log(findings, accepted));
@@ -168,7 +169,7 @@ fn counted(count: usize, noun: &str) -> String {
 /// What is looked for: by the program, and by the overlays of a profile, or by all that are to be had here.
 fn listed(profile: Option<&Path>, printer: &Printer) -> Result<()> {
     let overlays = match profile {
-        Some(file) => build::load_overlays(&Profile::load(file, Epoch::from_environment()?)?)?,
+        Some(file) => build::load_overlays(&Profile::load(file, Epoch::from_environment()?)?.0)?,
         None => {
             let here = Path::new(".");
             overlay::names(here)?.iter().map(|name| Overlay::load(here, name)).collect::<Result<_>>()?

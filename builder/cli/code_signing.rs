@@ -14,6 +14,7 @@ use crate::disk::{self, Access};
 use crate::document::nearest;
 use crate::epoch::Epoch;
 use crate::error::{Error, Result};
+use crate::overlay::Seen;
 use crate::pki::{Algorithm, Authority, Certificate, CodeSigningRequest, KeyEncoding, PrivateKey, PublicKey, Subject};
 use crate::profile::{Lock, Profile};
 
@@ -113,9 +114,9 @@ impl KeyArguments {
 
 impl CodeSigning {
     pub fn run(&self, printer: &Printer) -> Result<()> {
-        let profile = self.profile.load()?;
+        let (profile, seen) = self.profile.load()?;
         let key = self.key.load()?;
-        let plan = self.plan(&profile)?;
+        let plan = self.plan(&profile, seen)?;
         let authority = named(&plan, &self.authority).map_err(|error| error.context(profile.file.display()))?;
         let not_before = self.since.unwrap_or(profile.epoch);
         let request = CodeSigningRequest {
@@ -133,14 +134,14 @@ impl CodeSigning {
         self.report(&chain, printer)
     }
 
-    fn plan(&self, profile: &Profile) -> Result<Plan> {
+    fn plan(&self, profile: &Profile, seen: Seen) -> Result<Plan> {
         let shown = profile.lock_file().display().to_string();
         let lock = Lock::load(&profile.project.join(profile.lock_file()), &shown)?;
         let locked = lock.as_ref().and_then(|lock| lock.seed.as_deref());
         let seed = self.seed.load(profile, locked)?;
         // What an authority of the wrong seed vouches for, no machine trusts.
         build::keys::check_seed(&seed, locked, &shown)?;
-        Plan::resolve(profile, None, Some(&seed))
+        Plan::resolve(profile, seen, None, Some(&seed))
     }
 
     fn report(&self, chain: &[Certificate], printer: &Printer) -> Result<()> {

@@ -26,14 +26,14 @@ pub struct Csr {
 
 impl Csr {
     pub fn run(&self, printer: &Printer) -> Result<()> {
-        let profile = self.profile.load()?;
+        let (profile, seen) = self.profile.load()?;
         let shown = profile.lock_file().display().to_string();
         let lock = Lock::load(&profile.project.join(profile.lock_file()), &shown)?;
         let locked = lock.as_ref().and_then(|lock| lock.seed.as_deref());
         let seed = self.seed.load(&profile, locked)?;
         // A request from the wrong seed would be issued, and then fit nothing.
         build::keys::check_seed(&seed, locked, &shown)?;
-        let plan = Plan::resolve(&profile, None, Some(&seed))?;
+        let plan = Plan::resolve(&profile, seen, None, Some(&seed))?;
         if plan.requests.is_empty() {
             let message = "the profile has no authority whose key is elsewhere";
             return Err(Error::usage(message)

@@ -25,10 +25,10 @@ pub struct Explain {
 
 impl Explain {
     pub fn run(&self, printer: &Printer) -> Result<()> {
-        let profile = self.profile.load()?;
+        let (profile, seen) = self.profile.load()?;
         let shown = profile.lock_file().display().to_string();
         let lock = Lock::load(&profile.project.join(profile.lock_file()), &shown)?;
-        let plan = super::resolve(&profile, lock.as_ref())?;
+        let plan = super::resolve(&profile, seen, lock.as_ref())?;
         crate::build::select(&plan, std::slice::from_ref(&self.node))?;
         let number = plan.nodes.number(&self.node).ok_or_else(|| Error::bug("a node that was just found"))?;
         let node = plan.nodes.get(number)?;

@@ -25,9 +25,9 @@ pub struct Export {
 
 impl Export {
     pub fn run(&self, printer: &Printer) -> Result<()> {
-        let profile = self.profile.load()?;
+        let (profile, seen) = self.profile.load()?;
         // Also of a seed that no lock knows yet: the new one, when a seed is replaced.
-        let plan = Plan::resolve(&profile, None, Some(&self.seed.load(&profile, None)?))?;
+        let plan = Plan::resolve(&profile, seen, None, Some(&self.seed.load(&profile, None)?))?;
         disk::create_directories(&self.out, Access::Public)?;
         for (name, text) in &plan.exports {
             disk::write(&self.out.join(name), text.as_bytes(), Access::Public)?;

@@ -27,10 +27,10 @@ pub struct Lock {
 
 impl Lock {
     pub fn run(&self, printer: &Printer) -> Result<()> {
-        let profile = self.profile.load()?;
+        let (profile, seen) = self.profile.load()?;
         let (path, shown) = (profile.project.join(profile.lock_file()), profile.lock_file().display().to_string());
         let seed = self.seed.find(&profile)?;
-        let plan = Plan::resolve(&profile, None, seed.as_ref())?;
+        let plan = Plan::resolve(&profile, seen, None, seed.as_ref())?;
         let old = ProfileLock::load(&path, &shown)?;
         let mut lock = gather::lock(&plan, old.as_ref(), &self.update(), &open_store()?, &self.fetch.options(printer))?;
         if let Some(seed) = seed {
@@ -66,10 +66,10 @@ pub struct Fetch {
 
 impl Fetch {
     pub fn run(&self, printer: &Printer) -> Result<()> {
-        let profile = self.profile.load()?;
+        let (profile, seen) = self.profile.load()?;
         let shown = profile.lock_file().display().to_string();
         let lock = ProfileLock::load(&profile.project.join(profile.lock_file()), &shown)?;
-        let plan = Plan::resolve(&profile, lock.as_ref(), None)?;
+        let plan = Plan::resolve(&profile, seen, lock.as_ref(), None)?;
         build::check_lock(&profile, lock.as_ref(), &plan)?;
         let lock = lock.unwrap_or_default();
         let store = open_store()?;

@@ -34,6 +34,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::build::{Bases, Plan};
 use crate::error::Result;
+use crate::overlay::Seen;
 use crate::profile::{Lock, Profile};
 use crate::store::{Options, Store};
 use print::{Color, Format, Printer};
@@ -163,7 +164,7 @@ struct ProfileArgument {
 }
 
 impl ProfileArgument {
-    fn load(&self) -> Result<Profile> {
+    fn load(&self) -> Result<(Profile, Seen)> {
         Profile::load(&self.profile, crate::epoch::Epoch::from_environment()?)
     }
 }
@@ -198,12 +199,12 @@ impl FetchArguments {
 }
 
 /// The plan of a profile, on its bases as far as the store has them. The store is looked at only for a base.
-fn resolve(profile: &Profile, lock: Option<&Lock>) -> Result<Plan> {
-    let mut bases = Bases::of(profile)?;
+fn resolve(profile: &Profile, seen: Seen, lock: Option<&Lock>) -> Result<Plan> {
+    let mut bases = Bases::of(profile, &seen)?;
     if let Some(lock) = lock.filter(|_| !bases.nodes.is_empty()) {
         bases.open(lock, &open_store()?)?;
     }
-    Plan::resolve_on(&bases, profile, lock, None)
+    Plan::resolve_on(&bases, profile, seen, lock, None)
 }
 
 fn open_store() -> Result<Store> {

@@ -123,7 +123,7 @@ impl Pki {
 
 impl Init {
     fn run(&self, printer: &Printer) -> Result<()> {
-        let profile = self.profile.load()?;
+        let (profile, _) = self.profile.load()?;
         let path = self.seed.clone().map_or_else(|| seed::usual_path(&profile), Ok)?;
         seed::refuse_inside("seed", &path, &profile.project)?;
         let sealing = self.sealing.load(&profile.project)?;

@@ -113,10 +113,10 @@ struct PendingReport<'a> {
 
 impl Plan {
     pub fn run(&self, printer: &Printer) -> Result<()> {
-        let profile = self.profile.load()?;
+        let (profile, seen) = self.profile.load()?;
         let shown = profile.lock_file().display().to_string();
         let lock = Lock::load(&profile.project.join(profile.lock_file()), &shown)?;
-        let plan = super::resolve(&profile, lock.as_ref())?;
+        let plan = super::resolve(&profile, seen, lock.as_ref())?;
         let layering = Layering::of(&plan)?;
         let selected = build::select(&plan, &self.node)?;
         let mut nodes = Vec::with_capacity(selected.len());

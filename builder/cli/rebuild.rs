@@ -37,7 +37,7 @@ impl RebuildArguments {
             };
         };
         let memory = build::sources::parse_size(&self.memory).map_err(|error| error.context("--memory"))?;
-        let profile = Profile::load(file, Epoch::from_environment()?)?;
+        let (profile, seen) = Profile::load(file, Epoch::from_environment()?)?;
         let shown = profile.lock_file().display().to_string();
         let lock = Lock::load(&profile.project.join(profile.lock_file()), &shown)?;
         let lock = lock.ok_or_else(|| {
@@ -46,7 +46,7 @@ impl RebuildArguments {
         let seed = self.seed.load(&profile, lock.seed.as_deref())?;
         let options = Options { offline: true, jobs, attempts: ATTEMPTS, timeout: SILENCE, progress: printer };
         let rebuilding = Rebuilding { means: Means { jobs, memory }, store: &open_store()?, options: &options };
-        build::rebuild(release, &profile, &lock, &seed, &rebuilding).map(Some)
+        build::rebuild(release, &profile, seen, &lock, &seed, &rebuilding).map(Some)
     }
 }
 

@@ -114,12 +114,12 @@ impl Status {
     }
 
     fn of_profile(&self) -> Result<Vec<Held>> {
-        let profile = Profile::load(&self.target, Epoch::from_environment()?)?;
+        let (profile, seen) = Profile::load(&self.target, Epoch::from_environment()?)?;
         let seed = self.seed.load(&profile, None);
         let seed = seed.map_err(|error| error.context("without the seed there are no certificates to show"))?;
         let shown = profile.lock_file().display().to_string();
         let lock = Lock::load(&profile.project.join(profile.lock_file()), &shown)?;
-        build::dates::certificates(&Plan::resolve(&profile, lock.as_ref(), Some(&seed))?)
+        build::dates::certificates(&Plan::resolve(&profile, seen, lock.as_ref(), Some(&seed))?)
     }
 
     fn report<'a>(&'a self, held: &'a [Held], term: &Term) -> Report<'a> {

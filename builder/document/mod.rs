@@ -13,12 +13,13 @@ pub mod yaml;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde_json::json;
+use serde::{Serialize, Serializer};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::digest::{Digest, HashWriter};
 use crate::epoch::Epoch;
-use crate::error::{Error, Faults, Place, Result};
+use crate::error::{Error, Faults, FileName, Place, Result};
 
 pub use path::Path;
 pub use read::{Placed, nearest, read, unknown_keys};
@@ -80,7 +81,7 @@ impl Value {
             Error::usage(error.message().replace('\n', ", ")).at(&at)
         })?;
         let mut faults = Faults::new();
-        let table = convert_table(table.get_ref(), &mut lines, &mut faults);
+        let table = convert_table(table.into_inner(), &mut lines, &mut faults);
         faults.finish(Value { place: lines.place(0), data: Data::Table(Arc::new(table)) })
     }
 
@@ -128,15 +129,17 @@ impl Value {
 
     /// The value as JSON, keys sorted, places left out.
     pub fn to_json(&self) -> serde_json::Value {
-        match &self.data {
-            Data::String(text) => json!(&**text),
-            Data::Integer(number) => json!(number),
-            Data::Float(number) => json!(number),
-            Data::Boolean(flag) => json!(flag),
-            Data::Instant(epoch) => json!(epoch.to_string()),
-            Data::Array(items) => items.iter().map(Value::to_json).collect(),
-            Data::Table(table) => table.iter().map(|(key, field)| (key.to_owned(), field.value.to_json())).collect(),
-        }
+        // Every value can be said: keys are text, and numbers are finite.
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// The SHA-256 of the value as JSON.
+    pub fn digest(&self) -> Result<Digest> {
+        // Not as one text: a document may be large.
+        let mut writer = HashWriter::new(std::io::sink());
+        let written = serde_json::to_writer(&mut writer, self);
+        written.map_err(|error| Error::bug(format!("writing a document as JSON: {error}")))?;
+        Ok(writer.finish().1)
     }
 
     /// An empty table at a place.
@@ -145,8 +148,23 @@ impl Value {
     }
 }
 
-fn convert_table(table: &DeTable<'_>, lines: &mut Lines<'_>, faults: &mut Faults) -> Table {
-    let fields = table.iter().map(|(key, value)| {
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        match &self.data {
+            Data::String(text) => serializer.serialize_str(text),
+            Data::Integer(number) => serializer.serialize_i64(*number),
+            Data::Float(number) => serializer.serialize_f64(*number),
+            Data::Boolean(flag) => serializer.serialize_bool(*flag),
+            Data::Instant(epoch) => serializer.collect_str(epoch),
+            Data::Array(items) => serializer.collect_seq(items.iter()),
+            Data::Table(table) => serializer.collect_map(table.iter().map(|(key, field)| (key, &field.value))),
+        }
+    }
+}
+
+// What was converted goes: of a large document both forms together would be much.
+fn convert_table(table: DeTable<'_>, lines: &mut Lines<'_>, faults: &mut Faults) -> Table {
+    let fields = table.into_iter().map(|(key, value)| {
         let place = lines.place(key.span().start);
         check_text(key.get_ref(), &place, faults);
         (lines.key(key.get_ref()), Field { key: place, value: convert(value, lines, faults) })
@@ -154,15 +172,15 @@ fn convert_table(table: &DeTable<'_>, lines: &mut Lines<'_>, faults: &mut Faults
     fields.collect()
 }
 
-fn convert(value: &Spanned<DeValue<'_>>, lines: &mut Lines<'_>, faults: &mut Faults) -> Value {
+fn convert(value: Spanned<DeValue<'_>>, lines: &mut Lines<'_>, faults: &mut Faults) -> Value {
     let place = lines.place(value.span().start);
     let mut refuse = |message: String| {
         faults.push(Error::usage(message).at(&place));
         Data::Boolean(false)
     };
-    let data = match value.get_ref() {
+    let data = match value.into_inner() {
         DeValue::String(text) => {
-            check_text(text, &place, faults);
+            check_text(&text, &place, faults);
             Data::String(text.as_ref().into())
         }
         DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
@@ -173,7 +191,7 @@ fn convert(value: &Spanned<DeValue<'_>>, lines: &mut Lines<'_>, faults: &mut Fau
             Ok(number) if number.is_finite() => Data::Float(number),
             _ => refuse(format!("{} is not a finite number", number.as_str())),
         },
-        DeValue::Boolean(flag) => Data::Boolean(*flag),
+        DeValue::Boolean(flag) => Data::Boolean(flag),
         DeValue::Datetime(instant) => match instant.to_string().parse() {
             Ok(epoch) => Data::Instant(epoch),
             Err(error) => {
@@ -181,7 +199,12 @@ fn convert(value: &Spanned<DeValue<'_>>, lines: &mut Lines<'_>, faults: &mut Fau
                 Data::Boolean(false)
             }
         },
-        DeValue::Array(items) => Data::Array(Arc::new(items.iter().map(|item| convert(item, lines, faults)).collect())),
+        DeValue::Array(items) => {
+            // Into room of its own: what is collected in place keeps all the room of the larger items.
+            let mut values = Vec::with_capacity(items.len());
+            values.extend(items.into_iter().map(|item| convert(item, lines, faults)));
+            Data::Array(Arc::new(values))
+        }
         DeValue::Table(table) => Data::Table(Arc::new(convert_table(table, lines, faults))),
     };
     Value { place, data }
@@ -196,7 +219,7 @@ fn check_text(text: &str, place: &Place, faults: &mut Faults) {
 /// Turns byte offsets into lines and columns.
 struct Lines<'a> {
     text: &'a str,
-    file: Arc<str>,
+    file: FileName,
     starts: Vec<usize>,
     // The keys so far: most tables of a list have the same.
     keys: BTreeSet<Arc<str>>,

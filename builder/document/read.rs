@@ -1,7 +1,7 @@
 //! From a [`Value`] to a typed struct through serde, with what serde does not give: every unknown key with the nearest
 //! known one, the place of whatever is wrong, and all that is wrong in one go.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
@@ -141,6 +141,11 @@ impl<T: schemars::JsonSchema> schemars::JsonSchema for Placed<T> {
 /// The name by which [`Placed`] tells [`Reader`] that it wants the place too.
 const PLACED: &str = "$mastermold::Placed";
 
+thread_local! {
+    /// The place on its way from [`Reader`] to [`Placed`]: serde would hand over the name of its file as a copy.
+    static PLACE: Cell<Option<Place>> = const { Cell::new(None) };
+}
+
 impl<'de, T: de::Deserialize<'de>> de::Deserialize<'de> for Placed<T> {
     fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         struct Parts<T>(std::marker::PhantomData<T>);
@@ -151,11 +156,10 @@ impl<'de, T: de::Deserialize<'de>> de::Deserialize<'de> for Placed<T> {
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> std::result::Result<Placed<T>, A::Error> {
                 let lost = || de::Error::custom("only a document's reader gives places");
-                let file: String = parts.next_element()?.ok_or_else(lost)?;
-                let line = parts.next_element()?.ok_or_else(lost)?;
-                let column = parts.next_element()?.ok_or_else(lost)?;
+                let () = parts.next_element()?.ok_or_else(lost)?;
+                let place = PLACE.take().ok_or_else(lost)?;
                 let value = parts.next_element()?.ok_or_else(lost)?;
-                Ok(Placed { place: Place { file: file.into(), line, column }, value })
+                Ok(Placed { place, value })
             }
         }
         deserializer.deserialize_newtype_struct(PLACED, Parts(std::marker::PhantomData))
@@ -356,10 +360,11 @@ impl<'de> SeqAccess<'de> for PlaceParts<'_> {
         let place = &self.reader.value.place;
         self.next += 1;
         match self.next {
-            1 => seed.deserialize((&*place.file).into_deserializer()),
-            2 => seed.deserialize(place.line.into_deserializer()),
-            3 => seed.deserialize(place.column.into_deserializer()),
-            4 => seed.deserialize(self.reader),
+            1 => {
+                PLACE.set(Some(place.clone()));
+                seed.deserialize(().into_deserializer())
+            }
+            2 => seed.deserialize(self.reader),
             _ => return Ok(None),
         }
         .map(Some)

@@ -25,13 +25,13 @@ use std::path::{Path, PathBuf};
 use crate::digest::{Digest, Hasher};
 use crate::disk::{self, Kind};
 use crate::document::{self, Value};
-use crate::error::{Error, Faults, Result};
+use crate::error::{Error, Faults, FileName, Result};
 use crate::shipped;
 use crate::tree::TreePath;
 
 pub use declare::{Declarations, Mode};
 pub use reads::{Reads, Remembered, Variants};
-pub use scope::{Global, Scope, Sharing, is_template};
+pub use scope::{Global, Scope, Seen, Sharing, is_template};
 pub use template::Engine;
 
 /// The largest file of an overlay. Overlays hold text; what is larger is a source.
@@ -66,7 +66,7 @@ pub struct OverlayFile {
     /// What it is.
     pub content: OverlayContent,
     /// The file in the project or the program, for errors.
-    pub file: String,
+    pub file: FileName,
 }
 
 /// What something in an overlay's `root/` is.
@@ -237,7 +237,7 @@ fn overlay_file(path: &Path, content: FoundContent, shown: String) -> Result<Ove
             },
         },
     };
-    Ok(OverlayFile { path, content, file: shown })
+    Ok(OverlayFile { path, content, file: shown.as_str().into() })
 }
 
 /// Every field is preceded by its length, so that no two overlays give the same stream.

@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use minijinja::value::{Enumerator, Object, ObjectExt, Value as Jinja, ValueKind};
 
@@ -55,12 +55,70 @@ pub struct Scope {
     reads: Reads,
     sharing: Option<Sharing>,
     // Sorted by their keys: there are many scopes, and few strings in most.
-    rendered: Mutex<Vec<(String, (Jinja, Reads))>>,
-    // The nodes of a root, and what templates see of them. The objects refer back to the root, so a root lives as long
-    // as the program: there is one.
-    nodes: Vec<Value>,
-    node_objects: OnceLock<Vec<Jinja>>,
-    all_nodes: OnceLock<Jinja>,
+    rendered: Mutex<Vec<Rendered>>,
+    // Those of a root. What templates see of them refers back to the root, so it holds them weakly.
+    nodes: Weak<Nodes>,
+}
+
+/// A string that was rendered: by its path and place, what came out, and what it read.
+#[derive(Debug)]
+struct Rendered {
+    key: Box<str>,
+    value: Jinja,
+    reads: Reads,
+}
+
+/// A root scope with its nodes, which templates see as long as this is there: of thousands it is much.
+#[derive(Debug)]
+pub struct Seen {
+    /// The names that every template sees.
+    pub scope: Arc<Scope>,
+    nodes: Arc<Nodes>,
+}
+
+#[derive(Debug)]
+struct Nodes {
+    documents: Vec<Value>,
+    objects: OnceLock<Vec<Jinja>>,
+    list: OnceLock<Jinja>,
+}
+
+impl Seen {
+    /// A scope without a parent. Its `nodes` are a name of their own; the strings of each are rendered with `node`
+    /// being that node.
+    pub fn new(engine: Arc<Engine>, names: BTreeMap<String, Global>, nodes: Vec<Value>) -> Seen {
+        let nodes = Arc::new(Nodes { documents: nodes, objects: OnceLock::new(), list: OnceLock::new() });
+        let (reads, sharing, rendered) = (Reads::NOTHING, None, Mutex::default());
+        let (names, seen) = (names.into_iter().collect(), Arc::downgrade(&nodes));
+        let scope = Scope { engine, parent: None, names, reads, sharing, rendered, nodes: seen };
+        Seen { scope: Arc::new(scope), nodes }
+    }
+
+    /// The nodes' documents, nothing rendered.
+    pub fn documents(&self) -> &[Value] {
+        &self.nodes.documents
+    }
+
+    /// The nodes as templates see them, in the same order.
+    pub fn objects(&self) -> &[Jinja] {
+        self.nodes.objects(&self.scope)
+    }
+}
+
+impl Nodes {
+    fn objects(&self, root: &Arc<Scope>) -> &[Jinja] {
+        self.objects.get_or_init(|| {
+            let object = |(index, node): (usize, &Value)| {
+                let scope = root.child(BTreeMap::from([("node".to_owned(), Global::Document(node.clone()))]));
+                scope.resolve(node, &format!("nodes[{index}]"))
+            };
+            self.documents.iter().enumerate().map(object).collect()
+        })
+    }
+
+    fn list(&self, root: &Arc<Scope>) -> Jinja {
+        self.list.get_or_init(|| self.objects(root).to_vec().into()).clone()
+    }
 }
 
 thread_local! {
@@ -69,15 +127,6 @@ thread_local! {
 }
 
 impl Scope {
-    /// A scope without a parent. Its `nodes` are a name of their own; the strings of each are rendered with `node`
-    /// being that node.
-    pub fn root(engine: Arc<Engine>, names: BTreeMap<String, Global>, nodes: Vec<Value>) -> Arc<Scope> {
-        let (rendered, node_objects) = (Mutex::default(), OnceLock::new());
-        let (reads, sharing, all_nodes) = (Reads::NOTHING, None, OnceLock::new());
-        let names = names.into_iter().collect();
-        Arc::new(Scope { engine, parent: None, names, reads, sharing, rendered, nodes, node_objects, all_nodes })
-    }
-
     /// A scope that adds names to this one.
     pub fn child(self: &Arc<Scope>, names: BTreeMap<String, Global>) -> Arc<Scope> {
         self.sharing_child(names, Reads::NOTHING, None)
@@ -98,26 +147,13 @@ impl Scope {
             reads,
             sharing,
             rendered: Mutex::default(),
-            nodes: Vec::new(),
-            node_objects: OnceLock::new(),
-            all_nodes: OnceLock::new(),
+            nodes: Weak::new(),
         })
     }
 
     /// What it shares with scopes of other nodes.
     pub fn sharing(&self) -> Option<&Sharing> {
         self.sharing.as_ref()
-    }
-
-    /// The nodes of a root, as templates see them, in the order of the document.
-    pub fn nodes(self: &Arc<Scope>) -> &[Jinja] {
-        self.node_objects.get_or_init(|| {
-            let object = |(index, node): (usize, &Value)| {
-                let scope = self.child(BTreeMap::from([("node".to_owned(), Global::Document(node.clone()))]));
-                scope.resolve(node, &format!("nodes[{index}]"))
-            };
-            self.nodes.iter().enumerate().map(object).collect()
-        })
     }
 
     /// What a name stands for here.
@@ -305,12 +341,11 @@ impl Scope {
     fn once(self: &Arc<Scope>, kind: Source, source: &str, path: &str, place: &Place) -> Jinja {
         // The same path in two documents (an overlay's declarations, a profile's values) stands at two places.
         let key = format!("{path} {place}");
-        let find = |rendered: &[(String, _)]| rendered.binary_search_by(|(own, _)| own.cmp(&key));
+        let find = |rendered: &[Rendered]| rendered.binary_search_by(|one| (*one.key).cmp(&key));
         let known = self.rendered.lock().unwrap_or_else(PoisonError::into_inner);
         if let Ok(at) = find(&known) {
-            let (done, reads) = &known[at].1;
-            reads::note(*reads);
-            return done.clone();
+            reads::note(known[at].reads);
+            return known[at].value.clone();
         }
         drop(known);
         let this = (Arc::as_ptr(self) as usize, key.clone());
@@ -331,7 +366,11 @@ impl Scope {
         let mut known = self.rendered.lock().unwrap_or_else(PoisonError::into_inner);
         // Another thread may have been here.
         if let Err(at) = find(&known) {
-            known.insert(at, (key, (value.clone(), reads)));
+            // There are thousands of scopes that have two.
+            if known.is_empty() {
+                known.reserve_exact(2);
+            }
+            known.insert(at, Rendered { key: key.into_boxed_str(), value: value.clone(), reads });
         }
         value
     }
@@ -356,7 +395,8 @@ impl Scope {
             Some(Global::Noting(value)) => Some(value.clone()),
             None => match &self.parent {
                 Some(parent) => parent.name(name),
-                None => (name == "nodes").then(|| self.all_nodes.get_or_init(|| self.nodes().to_vec().into()).clone()),
+                None if name == "nodes" => Some(self.nodes.upgrade()?.list(self)),
+                None => None,
             },
         }
     }
@@ -471,22 +511,21 @@ impl Object for Lazy {
 mod tests {
     use super::*;
 
-    fn scope(text: &str) -> (Arc<Scope>, Value) {
+    fn seen(text: &str) -> (Seen, Value) {
         let document = Value::parse(text, "p.toml").unwrap();
         let names = document.as_table().unwrap().iter().filter(|(key, _)| !["ask", "nodes"].contains(key));
         let names = names.map(|(key, field)| (key.to_owned(), Global::Document(field.value.clone()))).collect();
-        (
-            Scope::root(
-                Arc::new(Engine::default()),
-                names,
-                document.get("nodes").map_or(&[][..], Value::items).to_vec(),
-            ),
-            document.get("ask").unwrap().clone(),
-        )
+        let nodes = document.get("nodes").map_or(&[][..], Value::items).to_vec();
+        (Seen::new(Arc::new(Engine::default()), names, nodes), document.get("ask").unwrap().clone())
+    }
+
+    fn scope(text: &str) -> (Arc<Scope>, Value) {
+        let (seen, ask) = seen(text);
+        (seen.scope, ask)
     }
 
     fn ask(text: &str) -> Result<serde_json::Value> {
-        let (scope, ask) = scope(text);
+        let (Seen { scope, nodes: _nodes }, ask) = seen(text);
         Ok(scope.render(&ask)?.to_json())
     }
 
@@ -542,6 +581,19 @@ mod tests {
         let error =
             ask("ask = \"{{ nodes[0].b }}\"\n[[nodes]]\na = \"{{ nodes[0].b }}\"\nb = \"{{ node.a }}\"").unwrap_err();
         assert!(error.to_string().contains("a value needs itself"), "{error}");
+    }
+
+    #[test]
+    fn what_is_seen_of_nodes_goes_when_it_is_let_go() {
+        let (seen, ask) = seen(
+            "ask = \"{{ nodes | map(attribute='b') | join(' ') }}\"\n[[nodes]]\na = 1\nb = \"b{{ node.a }}\"\n[[nodes]]\na = 2\nb = \"{{ nodes[0].b }}\"",
+        );
+        assert_eq!(seen.scope.render(&ask).unwrap().to_json(), "b1 b1");
+        let (scope, nodes) = (seen.scope.clone(), Arc::downgrade(&seen.nodes));
+        let of_one = Arc::downgrade(&seen.objects()[0].downcast_object::<Lazy>().unwrap());
+        drop(seen);
+        assert!(nodes.upgrade().is_none() && of_one.upgrade().is_none());
+        assert!(scope.get("nodes").is_none());
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub struct ServerDeclaration {
     #[serde(default)]
     pub client_names: Vec<Placed<String>>,
     /// What is told, and not `client-name`, of a client whose name is not let in.
-    pub stranger: Option<StrangerFinding>,
+    pub stranger: Option<Box<StrangerFinding>>,
     /// The names and addresses by which it is reached and that no client of this cluster has in a URL.
     #[serde(default)]
     pub names: Vec<Placed<String>>,

@@ -23,7 +23,7 @@ use crate::document::{self, Data, Field, Placed, Table, Value};
 use crate::epoch::Epoch;
 use crate::error::{Error, Faults, Result};
 use crate::label::is_label;
-use crate::overlay::{Engine, Global, Scope};
+use crate::overlay::{Engine, Global, Scope, Seen};
 
 pub use boot::{BaseDeclaration, BaseFile, BootDeclaration, DebianDeclaration};
 pub use load::{base_of, merge, merge_source};
@@ -54,67 +54,37 @@ pub struct Profile {
     /// The modification time of every file.
     pub mtime: Epoch,
     /// The machines, in the order of the profile.
-    pub nodes: Vec<Node>,
-    /// The names that every template sees: the cluster, the network, all nodes.
-    pub scope: Arc<Scope>,
+    pub nodes: Vec<NodeDeclaration>,
     /// SHA-256 over the merged document.
     pub digest: Digest,
 }
 
-/// One machine.
-#[derive(Clone, Debug)]
-pub struct Node {
-    /// Its name, a DNS label.
-    pub name: String,
-    /// Its resolved declaration.
-    pub declared: NodeDeclaration,
-    /// Its part of the document, nothing rendered.
-    pub document: Value,
-    /// What templates see as `node`.
-    pub object: minijinja::Value,
-}
-
 impl Profile {
-    /// Loads a profile with all that it extends, and resolves its own values. `source_date_epoch` serves where the
-    /// profile has no epoch.
-    pub fn load(file: &Path, source_date_epoch: Option<Epoch>) -> Result<Profile> {
+    /// Loads a profile with all that it extends, and resolves its own values; with it what templates see: the cluster, the
+    /// network, all nodes, each with its part of the document. It is needed until there is a plan. `source_date_epoch` serves
+    /// where the profile has no epoch.
+    pub fn load(file: &Path, source_date_epoch: Option<Epoch>) -> Result<(Profile, Seen)> {
         let (project, file) = load::find_project(file)?;
         let layers = load::load_layers(&project, &file)?;
         let mut document = load::merge_all(&layers)?;
         if let Some(epoch) = source_date_epoch {
             document = load::set_default_epoch(&document, epoch);
         }
+        let digest = document.digest()?;
+        // From here on they are taken one by one, and are in no document: there may be thousands.
+        let nodes = document.get("nodes").map_or(&[][..], Value::items).to_vec();
+        let document = without("nodes", &document);
+        let layers = layers.into_iter().map(|layer| without("nodes", &layer)).collect();
         // Unknown keys first, and before anything is rendered: a wrong key explains many a wrong value.
-        unknown_keys(&document)?;
-        let (scope, node_documents) = scope(&document)?;
-        let rendered = render_own(&scope, &document, &node_documents)?;
-        let mut declared: ProfileDeclaration = document::read(&rendered)?;
+        unknown_keys(&document, &nodes)?;
+        let seen = seen(&document, nodes);
+        let (declared, nodes) = read_own(&seen, &document)?;
         let epoch = declared.cluster.epoch.as_ref();
         let epoch = epoch.ok_or_else(|| no_epoch(&document))?.value;
-        let objects = scope.nodes().to_vec();
-        // Each is in its node, and in no list or document beside it: there may be thousands.
-        let nodes = std::mem::take(&mut declared.nodes).into_iter().zip(node_documents).zip(objects);
-        let nodes = nodes.map(|((declared, document), object)| Node {
-            name: declared.name.value.clone(),
-            declared: declared.value,
-            document,
-            object,
-        });
-        let profile = Profile {
-            name: load::name(&file),
-            digest: Digest::of(document.to_json().to_string().as_bytes()),
-            mtime: declared.cluster.mtime,
-            nodes: nodes.collect(),
-            project,
-            file,
-            layers: layers.iter().map(|layer| without("nodes", layer)).collect(),
-            document: without("nodes", &document),
-            declared,
-            epoch,
-            scope,
-        };
+        let (name, mtime) = (load::name(&file), declared.cluster.mtime);
+        let profile = Profile { name, project, file, layers, document, declared, epoch, mtime, nodes, digest };
         profile.check()?;
-        Ok(profile)
+        Ok((profile, seen))
     }
 
     /// Where the lock is: beside the profile.
@@ -165,7 +135,7 @@ impl Profile {
             );
         }
         let mut macs = BTreeMap::new();
-        for Node { declared: node, .. } in &self.nodes {
+        for node in &self.nodes {
             check_name("a node's name", &node.name, faults);
             if RESERVED.contains(&node.name.as_str()) {
                 let message = format!("`{}` is a directory of every release, and no node's name", node.name.value);
@@ -186,7 +156,7 @@ impl Profile {
         }
         // Names are unique by the merge: two tables of one name in a file are told there.
         let mut addresses: BTreeMap<IpAddr, &str> = BTreeMap::new();
-        for Node { declared: node, .. } in &self.nodes {
+        for node in &self.nodes {
             for address in node.address.iter().chain(&node.addresses) {
                 if let Some(other) = addresses.insert(address.value, &node.name) {
                     let message = format!("nodes {other} and {} have one address, {}", node.name.value, address.value);
@@ -206,7 +176,7 @@ impl Profile {
                 faults.push(Error::usage(message).at(&address.place));
             }
         };
-        for Node { declared: node, .. } in &self.nodes {
+        for node in &self.nodes {
             if let Some(address) = &node.address {
                 inside(address, format!("the address of {}", node.name.value), faults);
             }
@@ -248,19 +218,17 @@ fn check_name(what: &str, name: &Placed<String>, faults: &mut Faults) {
 
 /// Nodes one by one: what is still a template is no value yet, and to begin again behind each in one document takes a time that
 /// grows with the square of their number.
-fn unknown_keys(document: &Value) -> Result<()> {
-    let nodes = document.get("nodes").filter(|nodes| matches!(nodes.data, Data::Array(_)));
-    let Some(nodes) = nodes else { return document::unknown_keys::<ProfileDeclaration>(document) };
+fn unknown_keys(document: &Value, nodes: &[Value]) -> Result<()> {
     let mut faults = Faults::new();
-    faults.note(document::unknown_keys::<ProfileDeclaration>(&without("nodes", document)));
-    for node in nodes.items() {
+    faults.note(document::unknown_keys::<ProfileDeclaration>(document));
+    for node in nodes {
         faults.note(document::unknown_keys::<NodeDeclaration>(node));
     }
     faults.finish(())
 }
 
-/// The names that templates see, and each node's document with what is derived added to it.
-fn scope(document: &Value) -> Result<(Arc<Scope>, Vec<Value>)> {
+/// What templates see; what is derived is added to each node's document.
+fn seen(document: &Value, nodes: Vec<Value>) -> Seen {
     let engine = Arc::new(Engine::default());
     let mut names = BTreeMap::new();
     for name in ["cluster", "kubernetes", "network", "pki"] {
@@ -268,9 +236,7 @@ fn scope(document: &Value) -> Result<(Arc<Scope>, Vec<Value>)> {
         names.insert(name.to_owned(), Global::Document(value));
     }
     let derived = derived(document);
-    let nodes = document.get("nodes").map_or(&[][..], Value::items).iter();
-    let nodes: Vec<_> = nodes.map(|node| derive(node, &derived)).collect();
-    Ok((Scope::root(engine, names, nodes.clone()), nodes))
+    Seen::new(engine, names, nodes.into_iter().map(|node| derive(&node, &derived)).collect())
 }
 
 /// What a node has that does not say otherwise: no roles, its architecture from the cluster, and its full name.
@@ -287,8 +253,9 @@ fn derived(document: &Value) -> [(Arc<str>, Data); 3] {
 /// A node with what is derived.
 fn derive(node: &Value, derived: &[(Arc<str>, Data)]) -> Value {
     let Some(table) = node.as_table() else { return node.clone() };
-    let mut table = table.with_room(derived.len());
-    for (key, data) in derived.iter().filter(|(key, _)| node.get(key).is_none()) {
+    let missing = || derived.iter().filter(|(key, _)| node.get(key).is_none());
+    let mut table = table.with_room(missing().count());
+    for (key, data) in missing() {
         // That the name is missing is told when the node is read.
         let is_nameless = **key == *"fqdn" && node.get("name").is_none();
         let data = if is_nameless { Data::String("".into()) } else { data.clone() };
@@ -298,24 +265,32 @@ fn derive(node: &Value, derived: &[(Arc<str>, Data)]) -> Value {
     Value { place: node.place.clone(), data: Data::Table(Arc::new(table)) }
 }
 
-/// The profile's own values rendered. What is for overlays (sources, flags, variables) is rendered later, for each
-/// node.
-fn render_own(scope: &Arc<Scope>, document: &Value, nodes: &[Value]) -> Result<Value> {
+/// The profile's own values and its nodes, rendered and read. What is for overlays (sources, flags, variables) is rendered
+/// later, for each node.
+fn read_own(seen: &Seen, document: &Value) -> Result<(ProfileDeclaration, Vec<NodeDeclaration>)> {
+    let (mut unrendered, mut unread) = (Faults::new(), Faults::new());
+    let own = unrendered.note(render_own(&seen.scope, document));
+    let mut nodes = Vec::with_capacity(seen.documents().len());
+    for node in seen.documents() {
+        let scope = seen.scope.child(BTreeMap::from([("node".to_owned(), Global::Document(node.clone()))]));
+        // Its variables may refer to what only an overlay's scope has.
+        let Some(rendered) = unrendered.note(scope.render(&without("vars", node))) else { continue };
+        nodes.extend(unread.note(document::read::<NodeDeclaration>(&rendered)));
+    }
+    let own = unrendered.finish(own)?.unwrap_or_else(|| document.clone());
+    match unread.note(document::read(&own)) {
+        Some(declared) => unread.finish((declared, nodes)),
+        None => Err(unread.into_error()),
+    }
+}
+
+fn render_own(scope: &Arc<Scope>, document: &Value) -> Result<Value> {
     let Some(table) = document.as_table() else { return Ok(document.clone()) };
     let mut faults = Faults::new();
     let mut rendered = Table::new();
     for (key, field) in table {
         let value = match key {
             "base" | "sources" | "args" | "command" | "sysctl" | "modules" | "vars" => field.value.clone(),
-            "nodes" => {
-                let each = nodes.iter().map(|node| {
-                    let own = scope.child(BTreeMap::from([("node".to_owned(), Global::Document(node.clone()))]));
-                    // Its variables may refer to what only an overlay's scope has.
-                    let kept = without("vars", node);
-                    faults.note(own.render(&kept)).unwrap_or(kept)
-                });
-                Value { place: field.value.place.clone(), data: Data::Array(Arc::new(each.collect())) }
-            }
             _ => faults.note(scope.render(&field.value)).unwrap_or_else(|| field.value.clone()),
         };
         rendered.insert(key, Field { key: field.key.clone(), value });

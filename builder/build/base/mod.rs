@@ -20,9 +20,9 @@ use super::place::usual_directory;
 use super::sources::{self, PlannedSource, Stated};
 use crate::document::{self, Placed};
 use crate::error::{Error, Faults, Result};
-use crate::overlay::Global;
+use crate::overlay::{Global, Scope, Seen};
 use crate::profile::lock::{Locked, Wanted};
-use crate::profile::{Arch, BaseDeclaration, BaseFile, DebianDeclaration, Lock, Node, Profile};
+use crate::profile::{Arch, BaseDeclaration, BaseFile, DebianDeclaration, Lock, NodeDeclaration, Profile};
 use crate::store::{Location, Pin, Store};
 use crate::tree::{Entry, TreePath};
 
@@ -109,7 +109,7 @@ impl Knowledge {
 
 impl Bases {
     /// What the profile says of them.
-    pub fn of(profile: &Profile) -> Result<Bases> {
+    pub fn of(profile: &Profile, seen: &Seen) -> Result<Bases> {
         let mut bases = Bases::default();
         if profile.declared.base.is_none() {
             return match profile.document.get("boot") {
@@ -118,8 +118,9 @@ impl Bases {
             };
         }
         let mut faults = Faults::new();
-        for node in &profile.nodes {
-            let Some((base, sources)) = faults.note(declared(profile, node)) else { continue };
+        for (node, object) in profile.nodes.iter().zip(seen.objects()) {
+            let scope = seen.scope.child(BTreeMap::from([("node".to_owned(), Global::Ready(object.clone()))]));
+            let Some((base, sources)) = faults.note(declared(profile, node, &scope)) else { continue };
             sources.into_iter().for_each(|(wanted, source)| bases.join(wanted, source));
             bases.nodes.push(base);
         }
@@ -217,13 +218,16 @@ impl Part {
 }
 
 /// The base of a machine, and what is wanted for it.
-fn declared(profile: &Profile, node: &Node) -> Result<(NodeBase, Vec<(Wanted, PlannedSource)>)> {
-    let named = BTreeMap::from([("node".to_owned(), Global::Ready(node.object.clone()))]);
+fn declared(
+    profile: &Profile,
+    node: &NodeDeclaration,
+    scope: &Arc<Scope>,
+) -> Result<(NodeBase, Vec<(Wanted, PlannedSource)>)> {
     let missing = || Error::bug("a base that is declared and not there");
     let document = profile.document.get("base").ok_or_else(missing)?;
-    let rendered = profile.scope.child(named).render(document)?;
+    let rendered = scope.render(document)?;
     let declared: Placed<BaseDeclaration> = document::read(&rendered)?;
-    Declared { profile, arch: node.declared.arch, sources: Vec::new() }.base(&declared)
+    Declared { profile, arch: node.arch, sources: Vec::new() }.base(&declared)
 }
 
 /// A `[base]` as it becomes parts.

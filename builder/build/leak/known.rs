@@ -30,9 +30,7 @@ struct Value {
 /// Secret values, and what each is called. Not an automaton of a library: that would keep copies that nobody wipes.
 #[derive(Default)]
 pub struct Known {
-    said: Vec<Value>,
-    // Those that nodes' files hold.
-    held: Vec<Value>,
+    values: Vec<Value>,
     names: BTreeSet<Arc<str>>,
     // What was added last, and the files that were looked into last: nodes share much.
     seen: BTreeSet<Digest>,
@@ -50,7 +48,7 @@ impl Known {
         let decoded = from_digits.into_iter().chain(from_base64.filter(|bytes| bytes.len() >= 2 * LEAST));
         let name = self.name(name);
         let all = [Zeroizing::new(value.to_vec())].into_iter().chain(decoded);
-        self.said.extend(all.map(|bytes| Value { bytes, name: name.clone() }));
+        self.values.extend(all.map(|bytes| Value { bytes, name: name.clone() }));
     }
 
     /// The seed's digits, with which all else is known.
@@ -60,13 +58,13 @@ impl Known {
     }
 
     /// What a node has as secret.
-    pub fn hold(&mut self, node: &NodePlan) {
+    fn hold(&mut self, node: &NodePlan) {
         for (path, entry) in node.tree.iter() {
             if let (Node::File(content @ Content::Inline(bytes)), Secrecy::Secret) = (&entry.node, entry.secrecy)
                 && is_new(&mut self.files, content.digest())
             {
                 let name = self.name(&format!("the key in {path}"));
-                self.held.extend(private_numbers(bytes).into_iter().map(|bytes| Value { bytes, name: name.clone() }));
+                self.values.extend(private_numbers(bytes).into_iter().map(|bytes| Value { bytes, name: name.clone() }));
             }
         }
     }
@@ -80,7 +78,7 @@ impl Known {
         name
     }
 
-    /// Looks into everything public of a plan's nodes; what files for people have as secret is known too.
+    /// Looks into everything public of a plan's nodes; what their files and files for people have as secret is known too.
     pub fn check(
         mut self,
         nodes: &Nodes,
@@ -89,10 +87,12 @@ impl Known {
     ) -> Result<()> {
         for (file, bytes) in admin {
             let name = self.name(&format!("the key in {file}"));
-            self.said.extend(private_numbers(bytes).into_iter().map(|bytes| Value { bytes, name: name.clone() }));
+            self.values.extend(private_numbers(bytes).into_iter().map(|bytes| Value { bytes, name: name.clone() }));
         }
-        self.said.append(&mut self.held);
-        let index = Index::new(self.said);
+        for node in nodes.iter() {
+            self.hold(&node?);
+        }
+        let index = Index::new(self.values);
         let mut looked: BTreeMap<Digest, Option<&str>> = BTreeMap::new();
         for node in nodes.iter() {
             let node = node?;

@@ -33,7 +33,7 @@ pub fn profile(data: &[u8]) {
     }
     match Profile::load(&file, None) {
         Err(error) => assert!(usual(error.class()) || error.class() == Class::Environment, "{error}"),
-        Ok(profile) => {
+        Ok((profile, _)) => {
             let plain = |name: &str| {
                 name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
             };
@@ -73,8 +73,11 @@ pub fn plan(data: &[u8]) {
         let _ = fs::create_dir_all(path.parent().unwrap_or(Path::new("/")));
         let _ = fs::write(&path, file.get(at + 1..).unwrap_or_default());
     }
-    let Ok(profile) = Profile::load(&project.join("profiles/p.toml"), None) else { return };
-    let planned = || Plan::resolve(&profile, None, None);
+    let load = || Profile::load(&project.join("profiles/p.toml"), None);
+    if load().is_err() {
+        return;
+    }
+    let planned = || load().and_then(|(profile, seen)| Plan::resolve(&profile, seen, None, None));
     match (planned(), planned()) {
         (Ok(first), Ok(second)) => {
             let all = |plan: &Plan| {

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use mastermold::document::Value;
 use mastermold::overlay::escape::{CLOSE, OPEN, Syntax, escape};
-use mastermold::overlay::{Engine, Global, Scope};
+use mastermold::overlay::{Engine, Global, Scope, Seen};
 
 const SYNTAXES: [Syntax; 8] =
     [Syntax::Unit, Syntax::Yaml, Syntax::Json, Syntax::Toml, Syntax::Sysctl, Syntax::Env, Syntax::Shell, Syntax::Text];
@@ -18,7 +18,7 @@ thread_local! {
     static SCOPE: LazyLock<Arc<Scope>> = LazyLock::new(|| {
         let document = Value::parse(NAMES, "names.toml").unwrap();
         let names = ["cluster", "odd"].map(|name| (name.to_owned(), Global::Document(document.get(name).unwrap().clone())));
-        Scope::root(Arc::new(Engine::default()), names.into(), Vec::new())
+        Seen::new(Arc::new(Engine::default()), names.into(), Vec::new()).scope
     });
 }
 

@@ -15,7 +15,8 @@
 //! distribution are data in `overlays/`; the program knows none of them.
 
 // F0: the base. Errors, digests, names, versions, time, files, what the program carries, the process, a cage for others, the
-// person before it.
+// person before it, what was found last.
+pub mod bounded;
 pub mod digest;
 pub mod disk;
 pub mod epoch;

@@ -8,6 +8,7 @@ use globset::GlobMatcher;
 use super::alike::Kinds;
 use super::files::glob;
 use super::leak;
+use crate::bounded::Bounded;
 use crate::digest::Digest;
 use crate::error::{Place, Result};
 use crate::overlay::Remembered;
@@ -20,8 +21,8 @@ pub struct Contents {
     pub rendered: Remembered<(usize, usize, Option<String>), Content>,
     entries: Kinds<TreePath, Entry>,
     // The last contents, as long as a node has them, and those that were looked into last and hold no secret.
-    contents: Mutex<BTreeMap<Digest, Weak<Inline>>>,
-    clean: Mutex<BTreeSet<Digest>>,
+    contents: Mutex<Bounded<Digest, Weak<Inline>, LAST>>,
+    clean: Mutex<Bounded<Digest, (), LAST>>,
     paths: Mutex<BTreeSet<TreePath>>,
     texts: Mutex<BTreeSet<Arc<str>>>,
     globs: Mutex<BTreeMap<String, GlobMatcher>>,
@@ -41,13 +42,9 @@ impl Contents {
             return Ok(());
         };
         let digest = content.digest();
-        if !lock(&self.clean).contains(&digest) {
+        if lock(&self.clean).get(&digest).is_none() {
             leak::check(path, entry, bytes)?;
-            let mut clean = lock(&self.clean);
-            if clean.len() == LAST {
-                clean.clear();
-            }
-            clean.insert(digest);
+            lock(&self.clean).insert(digest, ());
         }
         Ok(())
     }
@@ -66,9 +63,6 @@ impl Contents {
         let mut contents = lock(&self.contents);
         if let Some(known) = contents.get(&digest).and_then(Weak::upgrade) {
             return known;
-        }
-        if contents.len() == LAST {
-            contents.clear();
         }
         contents.insert(digest, Arc::downgrade(&bytes));
         bytes

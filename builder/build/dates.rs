@@ -1,10 +1,10 @@
 //! The certificates of a plan, and whether they are valid when they will be used: asked before a byte is written. What
 //! comes from a source is not judged, here or by `verify`: a distribution's roots are the distribution's to renew.
 
-use std::collections::BTreeSet;
-
 use super::nodes::NodePlan;
 use super::plan::Plan;
+use crate::bounded::Bounded;
+use crate::digest::Digest;
 use crate::error::{Error, Faults, Result};
 use crate::pki::{Held, Term};
 use crate::tree::{Content, Node, TreePath};
@@ -28,21 +28,18 @@ pub fn for_people(plan: &Plan) -> impl Iterator<Item = Held> {
 /// Refuses a plan that has certificates which are not valid, or not for long enough; each of them is named once, at its
 /// first place.
 pub fn check(plan: &Plan, term: &Term) -> Result<()> {
-    let (mut wrong, mut fine) = (Wrongs::default(), BTreeSet::new());
+    let (mut wrong, mut fine): (_, Bounded<Digest, (), FINE>) = (Wrongs::default(), Bounded::default());
     for node in plan.nodes.iter() {
         let node = node?;
         for (path, content, bytes) in contents(&node) {
             // What nodes share is looked at once, if nothing is wrong with it.
-            if fine.contains(&content.digest()) {
+            if fine.get(&content.digest()).is_some() {
                 continue;
             }
             let before = wrong.count;
             Held::all(Some(&node.name), &path.to_string(), bytes).into_iter().for_each(|held| wrong.look(held, term));
             if wrong.count == before {
-                if fine.len() == FINE {
-                    fine.clear();
-                }
-                fine.insert(content.digest());
+                fine.insert(content.digest(), ());
             }
         }
     }

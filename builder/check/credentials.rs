@@ -1,7 +1,7 @@
 //! What servers and clients show and trust, as their files have it: certificates and keys that can be read, and that belong
 //! together.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::ends::{End, ends};
@@ -9,6 +9,7 @@ use super::finding::{Finding, Findings};
 use super::kubeconfig::{Kubeconfig, Material};
 use super::rule::{Rule, Severity};
 use super::subject::Machine;
+use crate::bounded::Bounded;
 use crate::build::{NodeOutline, Proven};
 use crate::digest::Digest;
 use crate::document::Placed;
@@ -98,7 +99,7 @@ const LISTS: usize = 1024;
 pub struct Library {
     // The last ones, and the very last first.
     shelves: VecDeque<Shelf>,
-    lists: BTreeMap<Box<str>, Rc<[End]>>,
+    lists: Bounded<Box<str>, Rc<[End]>, LISTS>,
 }
 
 /// What a file has, with its SHA-256.
@@ -133,9 +134,6 @@ impl Library {
     pub fn ends(&mut self, list: &str) -> Rc<[End]> {
         if let Some(known) = self.lists.get(list) {
             return known.clone();
-        }
-        if self.lists.len() == LISTS {
-            self.lists.clear();
         }
         let read: Rc<[End]> = ends(list).collect();
         self.lists.insert(list.into(), read.clone());

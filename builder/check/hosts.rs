@@ -8,6 +8,7 @@ use super::ends::{End, ends};
 use super::finding::{Findings, Spot};
 use super::rule::{Rule, Severity};
 use super::subject::{Batch, Machine};
+use crate::bounded::Bounded;
 use crate::digest::Digest;
 use crate::tree::TreePath;
 
@@ -72,7 +73,7 @@ impl<'a> List<'a> {
 
 /// What lists say of names: many machines have one list, and ask for the same names.
 #[derive(Default)]
-pub struct Known(BTreeMap<(Digest, String), Listed>);
+pub struct Known(Bounded<(Digest, String), Listed, NAMES>);
 
 /// So many names are remembered.
 const NAMES: usize = 16384;
@@ -96,10 +97,7 @@ impl Known {
             let addresses = found.iter().filter_map(|text| text.parse().ok()).collect();
             Listed { is_there: !found.is_empty(), addresses }
         };
-        if self.0.len() == NAMES {
-            self.0.clear();
-        }
-        self.0.entry((list.digest, name.to_owned())).or_insert_with(find).clone()
+        self.0.get_or((list.digest, name.to_owned()), find)
     }
 
     fn has(&mut self, name: &str, list: &List<'_>) -> bool {

@@ -14,6 +14,7 @@ use super::finding::Findings;
 use super::hosts::{self, List};
 use super::kubeconfig::Kubeconfig;
 use super::subject::{Cluster, Machine};
+use crate::bounded::Bounded;
 use crate::build::{NodeOutline, Nodes};
 use crate::digest::Digest;
 use crate::document::Placed;
@@ -115,7 +116,7 @@ pub struct Talk<'a> {
     own_lists: Vec<Option<Digest>>,
     lists: BTreeMap<Digest, Rc<str>>,
     hosts: RefCell<hosts::Known>,
-    known: RefCell<BTreeMap<Asked, Led>>,
+    known: RefCell<Bounded<Asked, Led, ANSWERS>>,
     // The certificates of the servers that were asked last.
     library: RefCell<Library>,
 }
@@ -267,11 +268,7 @@ impl<'a> Talk<'a> {
             true => Led::Behind(all.clone()),
             false => self.on(machines, name, end, &addresses, depth),
         };
-        let mut known = self.known.borrow_mut();
-        if known.len() == ANSWERS {
-            known.clear();
-        }
-        known.insert(asked, led.clone());
+        self.known.borrow_mut().insert(asked, led.clone());
         led
     }
 

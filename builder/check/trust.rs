@@ -12,6 +12,7 @@ use super::finding::{Finding, Findings};
 use super::rule::{Rule, Severity};
 use super::subject::Cluster;
 use super::talk::{Client, Led, Server, Servers, Talk};
+use crate::bounded::Bounded;
 use crate::build::Proven;
 use crate::digest::Digest;
 use crate::error::{Place, Result};
@@ -200,7 +201,7 @@ fn trusted(client: &Client<'_>) -> Trusted {
 const FEW: usize = 8;
 
 /// What was found of two files or certificates, of so many pairs at most: most pairs that meet again do so soon.
-struct Pairs<T>(RefCell<BTreeMap<(Digest, Digest), T>>);
+struct Pairs<T>(RefCell<Bounded<(Digest, Digest), T, PAIRS>>);
 
 const PAIRS: usize = 4096;
 
@@ -216,11 +217,7 @@ impl<T: Copy> Pairs<T> {
             return *known;
         }
         let found = find();
-        let mut known = self.0.borrow_mut();
-        if known.len() == PAIRS {
-            known.clear();
-        }
-        known.insert(pair, found);
+        self.0.borrow_mut().insert(pair, found);
         found
     }
 }

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::super::nodes::{NodePlan, Nodes};
 use super::base64::{decode, decode_each};
 use super::{DEPTH, der, keys};
+use crate::bounded::Bounded;
 use crate::digest::Digest;
 use crate::error::{Error, Faults, Result};
 use crate::pki::Seed;
@@ -33,15 +34,15 @@ pub struct Known {
     values: Vec<Value>,
     names: BTreeSet<Arc<str>>,
     // What was added last, and the files that were looked into last: nodes share much.
-    seen: BTreeSet<Digest>,
-    files: BTreeSet<Digest>,
+    seen: Bounded<Digest, (), LOOKED>,
+    files: Bounded<Digest, (), LOOKED>,
 }
 
 impl Known {
     /// A secret's value: it is looked for as it is and in hexadecimal; and so is what it says, if it is hexadecimal or
     /// base64 itself. What is behind base64 is looked at anyway.
     pub fn add(&mut self, name: &str, value: &[u8]) {
-        if !is_new(&mut self.seen, Digest::of(value)) {
+        if !self.seen.insert(Digest::of(value), ()) {
             return;
         }
         let (from_digits, from_base64) = (from_hexadecimal(value), decode(value));
@@ -61,7 +62,7 @@ impl Known {
     fn hold(&mut self, node: &NodePlan) {
         for (path, entry) in node.tree.iter() {
             if let (Node::File(content @ Content::Inline(bytes)), Secrecy::Secret) = (&entry.node, entry.secrecy)
-                && is_new(&mut self.files, content.digest())
+                && self.files.insert(content.digest(), ())
             {
                 let name = self.name(&format!("the key in {path}"));
                 self.values.extend(private_numbers(bytes).into_iter().map(|bytes| Value { bytes, name: name.clone() }));
@@ -93,16 +94,13 @@ impl Known {
             self.hold(&node?);
         }
         let index = Index::new(self.values);
-        let mut looked: BTreeMap<Digest, Option<&str>> = BTreeMap::new();
+        let mut looked: Bounded<Digest, Option<&str>, LOOKED> = Bounded::default();
         for node in nodes.iter() {
             let node = node?;
             for (path, entry) in node.tree.iter().filter(|(_, entry)| entry.secrecy == Secrecy::Public) {
                 let found = match &entry.node {
                     Node::File(content @ Content::Inline(bytes)) => {
-                        if looked.len() == LOOKED {
-                            looked.clear();
-                        }
-                        *looked.entry(content.digest()).or_insert_with(|| index.find(bytes))
+                        looked.get_or(content.digest(), || index.find(bytes))
                     }
                     Node::Symlink(target) => index.find(target.as_bytes()),
                     _ => None,
@@ -114,14 +112,6 @@ impl Known {
         }
         Ok(())
     }
-}
-
-/// Whether something is not among the last ones, as from now on it is.
-fn is_new(last: &mut BTreeSet<Digest>, digest: Digest) -> bool {
-    if last.len() == LOOKED {
-        last.clear();
-    }
-    last.insert(digest)
 }
 
 /// Of the private keys in a file the number that makes each private: every form of a key has it.

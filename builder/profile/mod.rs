@@ -73,7 +73,7 @@ impl Profile {
         let digest = document.digest()?;
         // From here on they are taken one by one, and are in no document: there may be thousands.
         let nodes = document.get("nodes").map_or(&[][..], Value::items).to_vec();
-        let document = without("nodes", &document);
+        document = without("nodes", &document);
         let layers = layers.into_iter().map(|layer| without("nodes", &layer)).collect();
         // Unknown keys first, and before anything is rendered: a wrong key explains many a wrong value.
         unknown_keys(&document, &nodes)?;

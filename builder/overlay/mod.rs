@@ -15,6 +15,7 @@ pub mod license;
 pub mod reads;
 pub mod schema;
 pub mod scope;
+mod seen;
 mod talk;
 pub mod template;
 pub mod units;
@@ -31,7 +32,8 @@ use crate::tree::TreePath;
 
 pub use declare::{Declarations, Mode};
 pub use reads::{Reads, Remembered, Variants};
-pub use scope::{Global, Scope, Seen, Sharing, is_template};
+pub use scope::{Global, Scope, Sharing, is_template};
+pub use seen::Seen;
 pub use template::Engine;
 
 /// The largest file of an overlay. Overlays hold text; what is larger is a source.

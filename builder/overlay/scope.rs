@@ -5,12 +5,13 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use minijinja::value::{Enumerator, Object, ObjectExt, Value as Jinja, ValueKind};
 
 use super::bounds::Source;
 use super::reads::{self, Reads, Remembered, Variants, tracked};
+use super::seen::Nodes;
 use super::template::Engine;
 use crate::document::{Data, Field, Path, Table, Value, nearest};
 use crate::error::{Error, Faults, Place, Result};
@@ -68,65 +69,18 @@ struct Rendered {
     reads: Reads,
 }
 
-/// A root scope with its nodes, which templates see as long as this is there: of thousands it is much.
-#[derive(Debug)]
-pub struct Seen {
-    /// The names that every template sees.
-    pub scope: Arc<Scope>,
-    nodes: Arc<Nodes>,
-}
-
-#[derive(Debug)]
-struct Nodes {
-    documents: Vec<Value>,
-    objects: OnceLock<Vec<Jinja>>,
-    list: OnceLock<Jinja>,
-}
-
-impl Seen {
-    /// A scope without a parent. Its `nodes` are a name of their own; the strings of each are rendered with `node`
-    /// being that node.
-    pub fn new(engine: Arc<Engine>, names: BTreeMap<String, Global>, nodes: Vec<Value>) -> Seen {
-        let nodes = Arc::new(Nodes { documents: nodes, objects: OnceLock::new(), list: OnceLock::new() });
-        let (reads, sharing, rendered) = (Reads::NOTHING, None, Mutex::default());
-        let (names, seen) = (names.into_iter().collect(), Arc::downgrade(&nodes));
-        let scope = Scope { engine, parent: None, names, reads, sharing, rendered, nodes: seen };
-        Seen { scope: Arc::new(scope), nodes }
-    }
-
-    /// The nodes' documents, nothing rendered.
-    pub fn documents(&self) -> &[Value] {
-        &self.nodes.documents
-    }
-
-    /// The nodes as templates see them, in the same order.
-    pub fn objects(&self) -> &[Jinja] {
-        self.nodes.objects(&self.scope)
-    }
-}
-
-impl Nodes {
-    fn objects(&self, root: &Arc<Scope>) -> &[Jinja] {
-        self.objects.get_or_init(|| {
-            let object = |(index, node): (usize, &Value)| {
-                let scope = root.child(BTreeMap::from([("node".to_owned(), Global::Document(node.clone()))]));
-                scope.resolve(node, &format!("nodes[{index}]"))
-            };
-            self.documents.iter().enumerate().map(object).collect()
-        })
-    }
-
-    fn list(&self, root: &Arc<Scope>) -> Jinja {
-        self.list.get_or_init(|| self.objects(root).to_vec().into()).clone()
-    }
-}
-
 thread_local! {
     /// The strings that are being rendered now, the outermost first: scope and path.
     static RENDERING: RefCell<Vec<(usize, String)>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Scope {
+    /// A scope without a parent; its nodes are a name of their own.
+    pub(super) fn root(engine: Arc<Engine>, names: BTreeMap<String, Global>, nodes: Weak<Nodes>) -> Arc<Scope> {
+        let (names, reads, sharing, rendered) = (names.into_iter().collect(), Reads::NOTHING, None, Mutex::default());
+        Arc::new(Scope { engine, parent: None, names, reads, sharing, rendered, nodes })
+    }
+
     /// A scope that adds names to this one.
     pub fn child(self: &Arc<Scope>, names: BTreeMap<String, Global>) -> Arc<Scope> {
         self.sharing_child(names, Reads::NOTHING, None)
@@ -304,7 +258,8 @@ impl Scope {
         Some(expression.strip_suffix(name).unwrap_or_default().to_owned() + near)
     }
 
-    fn resolve(self: &Arc<Scope>, value: &Value, path: &str) -> Jinja {
+    /// A value of a document as templates see it; `path` names it among the names of this scope.
+    pub(super) fn resolve(self: &Arc<Scope>, value: &Value, path: &str) -> Jinja {
         match &value.data {
             Data::String(text) if is_template(value) => self.once(Source::Text, text, path, &value.place),
             Data::String(text) => Jinja::from(&**text),
@@ -511,6 +466,8 @@ impl Object for Lazy {
 mod tests {
     use super::*;
 
+    use crate::overlay::Seen;
+
     fn seen(text: &str) -> (Seen, Value) {
         let document = Value::parse(text, "p.toml").unwrap();
         let names = document.as_table().unwrap().iter().filter(|(key, _)| !["ask", "nodes"].contains(key));
@@ -525,8 +482,8 @@ mod tests {
     }
 
     fn ask(text: &str) -> Result<serde_json::Value> {
-        let (Seen { scope, nodes: _nodes }, ask) = seen(text);
-        Ok(scope.render(&ask)?.to_json())
+        let (seen, ask) = seen(text);
+        Ok(seen.scope.render(&ask)?.to_json())
     }
 
     #[test]
@@ -581,19 +538,6 @@ mod tests {
         let error =
             ask("ask = \"{{ nodes[0].b }}\"\n[[nodes]]\na = \"{{ nodes[0].b }}\"\nb = \"{{ node.a }}\"").unwrap_err();
         assert!(error.to_string().contains("a value needs itself"), "{error}");
-    }
-
-    #[test]
-    fn what_is_seen_of_nodes_goes_when_it_is_let_go() {
-        let (seen, ask) = seen(
-            "ask = \"{{ nodes | map(attribute='b') | join(' ') }}\"\n[[nodes]]\na = 1\nb = \"b{{ node.a }}\"\n[[nodes]]\na = 2\nb = \"{{ nodes[0].b }}\"",
-        );
-        assert_eq!(seen.scope.render(&ask).unwrap().to_json(), "b1 b1");
-        let (scope, nodes) = (seen.scope.clone(), Arc::downgrade(&seen.nodes));
-        let of_one = Arc::downgrade(&seen.objects()[0].downcast_object::<Lazy>().unwrap());
-        drop(seen);
-        assert!(nodes.upgrade().is_none() && of_one.upgrade().is_none());
-        assert!(scope.get("nodes").is_none());
     }
 
     #[test]

@@ -269,7 +269,7 @@ fn derive(node: &Value, derived: &[(Arc<str>, Data)]) -> Value {
 /// later, for each node.
 fn read_own(seen: &Seen, document: &Value) -> Result<(ProfileDeclaration, Vec<NodeDeclaration>)> {
     let (mut unrendered, mut unread) = (Faults::new(), Faults::new());
-    let own = unrendered.note(render_own(&seen.scope, document));
+    let own = render_own(&seen.scope, document, &mut unrendered);
     let mut nodes = Vec::with_capacity(seen.documents().len());
     for node in seen.documents() {
         let scope = seen.scope.child(BTreeMap::from([("node".to_owned(), Global::Document(node.clone()))]));
@@ -277,16 +277,16 @@ fn read_own(seen: &Seen, document: &Value) -> Result<(ProfileDeclaration, Vec<No
         let Some(rendered) = unrendered.note(scope.render(&without("vars", node))) else { continue };
         nodes.extend(unread.note(document::read::<NodeDeclaration>(&rendered)));
     }
-    let own = unrendered.finish(own)?.unwrap_or_else(|| document.clone());
+    // What cannot be rendered explains many a wrong value.
+    unrendered.finish(())?;
     match unread.note(document::read(&own)) {
         Some(declared) => unread.finish((declared, nodes)),
         None => Err(unread.into_error()),
     }
 }
 
-fn render_own(scope: &Arc<Scope>, document: &Value) -> Result<Value> {
-    let Some(table) = document.as_table() else { return Ok(document.clone()) };
-    let mut faults = Faults::new();
+fn render_own(scope: &Arc<Scope>, document: &Value, faults: &mut Faults) -> Value {
+    let Some(table) = document.as_table() else { return document.clone() };
     let mut rendered = Table::new();
     for (key, field) in table {
         let value = match key {
@@ -295,7 +295,7 @@ fn render_own(scope: &Arc<Scope>, document: &Value) -> Result<Value> {
         };
         rendered.insert(key, Field { key: field.key.clone(), value });
     }
-    faults.finish(Value { place: document.place.clone(), data: Data::Table(Arc::new(rendered)) })
+    Value { place: document.place.clone(), data: Data::Table(Arc::new(rendered)) }
 }
 
 /// A table without one of its keys.

@@ -312,13 +312,13 @@ scope  = "node"
 value  = "{{ 'x' if node.name == 'ODD' else 'y' }}"
 "#;
 
-/// Machines are looked at 256 at a time.
+/// Machines are looked at 64 at a time.
 #[test]
 fn machines_that_are_far_apart_are_compared() {
     let near = told(&ODD.replace("ODD", "n2"), 5);
     let ids: Vec<_> = near.iter().map(|(text, machines)| (text.split('"').nth(1).unwrap(), *machines)).collect();
     assert_eq!(ids, [("client-untrusted", 1), ("server-name", 1), ("as-all", 1), ("as-itself", 1)], "{near:#?}");
-    for odd in ["n2", "n255", "n256", "n299"] {
+    for odd in ["n2", "n63", "n64", "n299"] {
         let told = told(&ODD.replace("ODD", odd), 300);
         let number: usize = odd[1..].parse().unwrap();
         let address = format!("10.0.{}.{}", number / 200, number % 200 + 1);
@@ -347,5 +347,23 @@ fn what_is_told_has_no_secret() {
         assert!(told.contains("uses a secret") || told.contains("has a part of the secret"), "{declared}{told}");
         let digits = |text: &str| text.split(|c: char| !c.is_ascii_hexdigit()).any(|word| word.len() >= 32);
         assert!(!digits(&told), "{told}");
+    }
+}
+
+/// What most machines say is right, however those are scattered that say otherwise, and all of these are named.
+#[test]
+fn machines_agree_by_their_number() {
+    let value = |odd: &[usize]| {
+        let names: Vec<String> = odd.iter().map(|number| format!("'n{number}'")).collect();
+        format!(
+            "[[agree]]\nid = \"a\"\nsays = \"s\"\nfate = \"f\"\nremedy = \"r\"\nvalue = \"{{{{ 'x' if node.name in [{}] else 'y' }}}}\"\n",
+            names.join(", ")
+        )
+    };
+    for (odd, first) in [(&[0, 2, 4, 6][..], 1), (&[3, 4, 5, 6], 0), (&[0, 1, 9, 10, 11], 2)] {
+        let told = told(&value(odd), 12);
+        let [(text, machines)] = &told[..] else { panic!("{odd:?}: {told:#?}") };
+        assert_eq!(*machines, odd.len(), "{odd:?}");
+        assert!(text.contains(&format!("`x` on n{}, `y` on n{first}", odd[0])), "{odd:?}: {text}");
     }
 }
